@@ -1,0 +1,294 @@
+"""The values that cross the service's boundary: frozen, numpy only, independent of any wire format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+UInt8Array = NDArray[np.uint8]
+Float32Array = NDArray[np.float32]
+
+NOTICE = "Synthetic images. Not for diagnosis."
+"""The sentence that every artefact of this service carries."""
+
+
+class Profile(StrEnum):
+    """How the range of shifts λ is found; DESIGN section 1 and arXiv 2102.09475 give the rules."""
+
+    TWO_SIDED = "two-sided"
+    LATENTSHIFT = "latentshift"
+    GIFSPLANATION = "gifsplanation"
+    FIXED = "fixed"
+
+
+class HeatmapKind(StrEnum):
+    """How a stack of frames x(λ) becomes one map of change."""
+
+    MAX = "max"
+    MEAN = "mean"
+    FIRST_TO_LAST = "first-to-last"
+    INTEGRATED = "integrated"
+
+
+class StopReason(StrEnum):
+    """Why the search went no further on one side."""
+
+    TARGET = "target"
+    FLOOR = "floor"
+    CEILING = "ceiling"
+    REVERSED = "reversed"
+    PIXEL_CHANGE = "pixel-change"
+    LAST_LAMBDA = "last-lambda"
+    NOT_SEARCHED = "not-searched"
+
+
+class ProblemCode(StrEnum):
+    """What can go wrong, as a caller sees it; cxrshift.gateway.status maps each to its statuses."""
+
+    INVALID_REQUEST = "INVALID_REQUEST"
+    INVALID_IMAGE = "INVALID_IMAGE"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    UNKNOWN_MODEL = "UNKNOWN_MODEL"
+    TOO_LARGE = "TOO_LARGE"
+    UNSUPPORTED_IMAGE = "UNSUPPORTED_IMAGE"
+    UNKNOWN_FINDING = "UNKNOWN_FINDING"
+    UNTRAINED_FINDING = "UNTRAINED_FINDING"
+    OVERLOADED = "OVERLOADED"
+    CANCELLED = "CANCELLED"
+    INTERNAL = "INTERNAL"
+    UNAVAILABLE = "UNAVAILABLE"
+    DEADLINE = "DEADLINE"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One refused or failed request: a code for programs, a sentence for people.
+
+    ``message`` names what is wrong and what would be right; it never holds the caller's bytes or patient data.
+    """
+
+    code: ProblemCode
+    message: str
+    retry_after: float | None = None
+    """Seconds after which a retry is sensible; only where waiting helps."""
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """What a caller may choose about an explanation. ``None`` means the profile's own value."""
+
+    findings: tuple[str, ...] = ()
+    """Findings to explain; none = every finding at or above its operating point, else the highest."""
+    profile: Profile = Profile.TWO_SIDED
+    frames: int | None = None
+    """Number of frames, 2 to 101; ``two-sided`` and ``fixed`` round an even number up to keep λ = 0 a frame."""
+    heatmap: HeatmapKind = HeatmapKind.MAX
+    lambda_min: float | None = None
+    """Most negative shift of the ``fixed`` profile, in the model's λ unit; at most 0."""
+    lambda_max: float | None = None
+    """Most positive shift of the ``fixed`` profile; at least 0."""
+    target_change: float | None = None
+    """Score change at which ``two-sided`` stops on each side, in (0, 1]."""
+    pixel_change: float | None = None
+    """Stop when Σ|x(λ) − x₀| exceeds this share of Σ|x₀ − darkest|, in (0, 1]."""
+
+
+@dataclass(frozen=True)
+class ExplainRequest:
+    """One radiograph and what is asked about it."""
+
+    image: bytes
+    model: str = ""
+    """Name of a served model; empty = the service's default."""
+    options: ExplainOptions = field(default_factory=ExplainOptions)
+    request_id: str = ""
+    """Opaque token of the caller for tracing, ``[A-Za-z0-9._-]``, at most 64 characters."""
+
+
+@dataclass(frozen=True)
+class ClassifyRequest:
+    """One radiograph to score, without an explanation."""
+
+    image: bytes
+    model: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class PixelScale:
+    """The fixed affine map from stored uint8 values to the model's units: ``units = stored * scale + offset``."""
+
+    scale: float
+    offset: float
+
+
+@dataclass(frozen=True)
+class Side:
+    """What the search did in one direction of λ."""
+
+    stop: StopReason
+    limit: float
+    """Last λ kept, in the model's unit (negative below, positive above, 0 if not searched)."""
+    evaluated: int
+    """λs whose scores were needed to decide."""
+
+
+@dataclass(frozen=True)
+class QualityCard:
+    """How far this explanation can be trusted: the autoencoder's limits, measured on this very radiograph."""
+
+    ssim: float
+    """Structural similarity of radiograph and reconstruction, in [-1, 1]."""
+    mae: float
+    """Mean absolute error of the reconstruction, in model units."""
+    score_gap: float
+    """|f(x) − f(D(E(x)))| for this finding, in [0, 1]."""
+    drop: float
+    """s(0) − min s(λ) over the frames with λ ≤ 0, in [0, 1]."""
+    rise: float
+    """max s(λ) − s(0) over the frames with λ ≥ 0, in [0, 1]."""
+    monotonicity: float
+    """Share of neighbouring frame pairs whose score does not fall as λ grows, in [0, 1]."""
+    gradient_norm: float
+    """‖g‖ of the latent gradient, in score per latent unit."""
+    warnings: tuple[str, ...]
+    """What a reader must know, in words; empty when nothing stands out."""
+
+
+@dataclass(frozen=True)
+class FileDigest:
+    """A weight file and its SHA-256 in lower-case hexadecimal."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Everything needed to repeat an explanation."""
+
+    model: str
+    model_version: str
+    files: tuple[FileDigest, ...]
+    preprocessing: str
+    precision: str
+    runtime: str
+    software: str
+    options: ExplainOptions
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One finding of one radiograph, explained. Arrays are read-only by convention."""
+
+    finding: str
+    findings: tuple[str, ...]
+    """Names of the columns of ``scores``: every finding of the model."""
+    lambdas: Float32Array
+    """(R,) float32, ascending, in the model's λ unit."""
+    scores: Float32Array
+    """(R, F) float32 in [0, 1]: every finding's score on every frame."""
+    frames: UInt8Array
+    """(R, H, W) uint8: x(λ) over one fixed window; ``scale`` gives model units back."""
+    scale: PixelScale
+    heatmap: Float32Array
+    """(H, W) float32, ≥ 0, in model units."""
+    heatmap_kind: HeatmapKind
+    radiograph: UInt8Array
+    """(H, W) uint8: the preprocessed radiograph as the model saw it, same window as ``frames``."""
+    radiograph_scores: Float32Array
+    """(F,) float32 in [0, 1]: scores of the radiograph itself, not of its reconstruction."""
+    operating_point: float
+    """Score at which the model calls this finding present."""
+    below: Side
+    above: Side
+    quality: QualityCard
+    receipt: Receipt
+    notice: str = NOTICE
+
+    @property
+    def score_curve(self) -> Float32Array:
+        """(R,) float32: this finding's own score on every frame."""
+        return self.scores[:, self.findings.index(self.finding)]
+
+    @property
+    def zero_frame(self) -> int:
+        """Index of the frame nearest to λ = 0, the reconstruction."""
+        return int(np.abs(self.lambdas).argmin())
+
+    @property
+    def score(self) -> float:
+        """This finding's score on the reconstruction, s(0)."""
+        return float(self.score_curve[self.zero_frame])
+
+    def frames_in_model_units(self) -> Float32Array:
+        """(R, H, W) float32: the frames in the model's input units, exact to half a step of ``scale.scale``."""
+        return self.frames.astype(np.float32) * np.float32(self.scale.scale) + np.float32(self.scale.offset)
+
+
+@dataclass(frozen=True)
+class FindingScore:
+    """One finding's score on a radiograph, with the score at which the model calls it present."""
+
+    finding: str
+    score: float
+    operating_point: float
+    trained: bool = True
+    """False where the weights were never trained on this finding: its score means nothing."""
+
+
+@dataclass(frozen=True)
+class ExplainReply:
+    """The answer to one ExplainRequest: an Explanation per finding."""
+
+    explanations: tuple[Explanation, ...]
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class ClassifyReply:
+    """The answer to one ClassifyRequest: every finding's score."""
+
+    model: str
+    model_version: str
+    scores: tuple[FindingScore, ...]
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a caller can know of a served model."""
+
+    name: str
+    version: str
+    summary: str
+    input_size: int
+    findings: tuple[FindingScore, ...]
+    """Names and operating points; ``score`` is not used here (0)."""
+    default: bool = False
+    ready: bool = True
+
+
+@dataclass(frozen=True)
+class StageSeconds:
+    """Where a worker's time went for the batch that held this request, in seconds of wall clock."""
+
+    decode: float = 0.0
+    encode: float = 0.0
+    gradient: float = 0.0
+    search: float = 0.0
+    frames: float = 0.0
+    total: float = 0.0
+
+
+@dataclass(frozen=True)
+class WorkReport:
+    """What the worker says of how it did a request. Never part of an explanation, which must not depend on load."""
+
+    batch_size: int = 0
+    rows: int = 0
+    stages: StageSeconds = field(default_factory=StageSeconds)
