@@ -1,0 +1,93 @@
+"""What the engine needs to know of a model: three functions and a few facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from cxrshift_api.types import FileDigest
+from torch import Tensor
+
+DEFAULT_INPUT_SIZE = 224
+DEFAULT_INPUT_RANGE = (-1024.0, 1024.0)
+DEFAULT_OPERATING_POINT = 0.5
+
+
+@runtime_checkable
+class LatentModel(Protocol):
+    """Any classifier with any autoencoder, as the method sees them (arXiv 2102.09475, section 2).
+
+    All three functions take and return float tensors, are differentiable, and treat each row on its own.
+    """
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Names of the F columns that ``score`` returns."""
+        ...
+
+    def encode(self, images: Tensor) -> Tensor:
+        """(N, 1, H, W) in model units to latents (N, ...)."""
+        ...
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents (N, ...) to images (N, 1, H, W) in model units."""
+        ...
+
+    def score(self, images: Tensor) -> Tensor:
+        """(N, 1, H, W) in model units to probabilities (N, F) in [0, 1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class FindingSpec:
+    """One output of a classifier: its name, the score at which it counts as present, and whether it was trained."""
+
+    name: str
+    operating_point: float = DEFAULT_OPERATING_POINT
+    trained: bool = True
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """The facts about a model that its functions do not tell; a model folder's manifest holds them."""
+
+    name: str
+    version: str
+    summary: str
+    input_size: int
+    """Pixels along each side of the square input."""
+    input_range: tuple[float, float]
+    """Model units of the darkest and the brightest pixel."""
+    findings: tuple[FindingSpec, ...]
+    precision: str = "float32"
+    runtime: str = "torch"
+    files: tuple[FileDigest, ...] = ()
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model ready to be explained. ``device`` is where its networks live, as torch names it."""
+
+    spec: ModelSpec
+    networks: LatentModel
+    device: str = "cpu"
+
+
+def as_model(candidate: Model | LatentModel) -> Model:
+    """A Model from anything that can encode, decode and score.
+
+    A bare LatentModel gets torchxrayvision's conventions (224 pixels, [-1024, 1024], operating points 0.5) unless
+    it has attributes ``input_size`` and ``input_range`` of its own.
+    """
+    if isinstance(candidate, Model):
+        return candidate
+    low, high = getattr(candidate, "input_range", DEFAULT_INPUT_RANGE)
+    spec = ModelSpec(
+        name=type(candidate).__name__,
+        version="0",
+        summary="",
+        input_size=int(getattr(candidate, "input_size", DEFAULT_INPUT_SIZE)),
+        input_range=(float(low), float(high)),
+        findings=tuple(FindingSpec(name) for name in candidate.findings),
+    )
+    return Model(spec, candidate)

@@ -1,0 +1,91 @@
+"""The four passes through the networks, each at one fixed shape.
+
+Every pass pads its input to a fixed number of rows. One shape is what can be compiled, captured or exported; it is
+also what makes a result independent of its neighbours: a convolution may choose another algorithm for another batch
+size, and then differ in the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .model import Model
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Rows in one call of each pass. A CPU gains nothing from wider calls, so it pads as little as it can."""
+
+    encode: int = 1
+    gradient: int = 1
+    probe: int = 8
+
+    @classmethod
+    def for_device(cls, device: str) -> Shapes:
+        """Wide calls for an accelerator, narrow ones for a CPU."""
+        return cls() if device == "cpu" else cls(encode=8, gradient=8, probe=64)
+
+
+class Passes:
+    """Encode, score, gradient and probe of one model, eagerly in torch, padded to ``shapes``."""
+
+    def __init__(self, model: Model, shapes: Shapes | None = None) -> None:
+        self.networks = model.networks
+        self.device = torch.device(model.device)
+        self.shapes = shapes or Shapes.for_device(model.device)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """(N, 1, H, W) model units to latents (N, ...)."""
+        with torch.no_grad():
+            (latents,) = _in_chunks(lambda x: (self.networks.encode(x),), self.shapes.encode, images.to(self.device))
+        return latents
+
+    def score(self, images: Tensor) -> Tensor:
+        """(N, 1, H, W) model units to scores (N, F)."""
+        with torch.no_grad():
+            (scores,) = _in_chunks(lambda x: (self.networks.score(x),), self.shapes.encode, images.to(self.device))
+        return scores
+
+    def probe(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents (R, ...) to frames (R, 1, H, W) in model units and scores (R, F)."""
+        with torch.no_grad():
+            frames, scores = _in_chunks(self._decode_and_score, self.shapes.probe, latents)
+        return frames, scores
+
+    def gradient(self, latents: Tensor, columns: Tensor) -> Tensor:
+        """The latent gradient g = d f(D(z))[c] / dz of each row's own finding (arXiv 2102.09475, equation 1).
+
+        ``latents`` (R, ...), ``columns`` (R,) int64. One backward pass of the sum over rows gives every row its own
+        gradient, because no row's score depends on another row's latent.
+        """
+        (gradients,) = _in_chunks(self._gradient_of_chunk, self.shapes.gradient, latents, columns.to(self.device))
+        return gradients
+
+    def _decode_and_score(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        frames = self.networks.decode(latents)
+        return frames, self.networks.score(frames)
+
+    def _gradient_of_chunk(self, latents: Tensor, columns: Tensor) -> tuple[Tensor]:
+        with torch.enable_grad():
+            leaf = latents.detach().clone().requires_grad_(True)
+            scores = self.networks.score(self.networks.decode(leaf))
+            own = scores.gather(1, columns[:, None]).sum()
+            (gradient,) = torch.autograd.grad(own, leaf)
+        return (gradient.detach(),)
+
+
+def _in_chunks(call: Callable[..., tuple[Tensor, ...]], rows: int, *inputs: Tensor) -> tuple[Tensor, ...]:
+    """Run ``call`` on chunks of exactly ``rows`` rows, the last one padded by repeating its final row."""
+    total = inputs[0].shape[0]
+    parts: list[tuple[Tensor, ...]] = []
+    for start in range(0, total, rows):
+        chunk = [tensor[start : start + rows] for tensor in inputs]
+        present = chunk[0].shape[0]
+        if present < rows:
+            chunk = [torch.cat([c, c[-1:].expand(rows - present, *c.shape[1:])]) for c in chunk]
+        parts.append(tuple(output[:present] for output in call(*chunk)))
+    return tuple(torch.cat(columns) for columns in zip(*parts, strict=True))

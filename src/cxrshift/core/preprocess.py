@@ -1,0 +1,57 @@
+"""Radiograph to model input and model output to stored pixels: the same affine window for every image."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from cxrshift_api.types import PixelScale, UInt8Array
+from torch import Tensor
+from torch.nn import functional
+
+from ..image.radiograph import Radiograph
+from .model import ModelSpec
+
+STORED_MAX = 255
+
+
+def describe_preprocessing(spec: ModelSpec) -> str:
+    """The preprocessing in one sentence, for the receipt."""
+    low, high = spec.input_range
+    return (
+        f"centre crop to a square, antialiased bilinear resize to {spec.input_size} x {spec.input_size}, "
+        f"[0, 1] to [{low:g}, {high:g}]"
+    )
+
+
+def prepare(radiograph: Radiograph, spec: ModelSpec) -> Tensor:
+    """Crop, resize and scale one radiograph to (1, S, S) float32 in the model's units.
+
+    The centre crop keeps the aspect ratio, as torchxrayvision's own loader does; antialiasing keeps fine structure
+    of a large radiograph from folding into the small input.
+    """
+    pixels = radiograph.pixels
+    side = min(pixels.shape)
+    top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
+    square = torch.from_numpy(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
+    size = (spec.input_size, spec.input_size)
+    if side != spec.input_size:
+        square = functional.interpolate(square[None, None], size=size, mode="bilinear", antialias=True)[0, 0]
+    low, high = spec.input_range
+    return (square.clamp(0, 1) * (high - low) + low)[None]
+
+
+def pixel_scale(spec: ModelSpec) -> PixelScale:
+    """The map from stored uint8 values back to model units."""
+    low, high = spec.input_range
+    return PixelScale(scale=(high - low) / STORED_MAX, offset=low)
+
+
+def store(images: Tensor, spec: ModelSpec) -> UInt8Array:
+    """Model units to uint8 over the model's whole input range, rounded; values beyond it are clipped.
+
+    The window is the same for every frame of every radiograph: stretching each frame would draw changes that the
+    model never saw.
+    """
+    scale = pixel_scale(spec)
+    stored = ((images - scale.offset) / scale.scale).round().clamp(0, STORED_MAX)
+    return stored.to(torch.uint8).cpu().numpy()
