@@ -1,1 +1,259 @@
-"""TorchServe adapter."""
+"""The whole TorchServe adapter: a batch of serialized WorkRequests in, as many serialized WorkReplies out.
+
+TorchServe calls ``handle`` once with ``None`` to load the model, then with a list of rows. Whatever is wrong with one
+row becomes that row's Problem, in band: an exception, a list of another length or a reply over the front end's limit
+would fail the whole batch or kill the worker. No text that a caller sent reaches a log: TorchServe parses its workers'
+output, and radiographs come with patients.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import torch
+from cxrshift.image.decode import decode_radiograph
+from cxrshift.models.loader import load_model
+from cxrshift_api import codec
+from cxrshift_api import explain_pb2 as pb
+from cxrshift_api.types import (
+    ClassifyReply,
+    ClassifyRequest,
+    ExplainOptions,
+    ExplainReply,
+    ExplainRequest,
+    Explanation,
+    FindingScore,
+    Problem,
+    StageSeconds,
+    WorkReport,
+)
+from google.protobuf.message import DecodeError
+
+from cxrshift.core.engine import Engine, EngineReply, Order
+from cxrshift.errors import CodedError, InternalError, InvalidRequest, TooLarge
+from cxrshift.image.radiograph import Radiograph
+
+logger = logging.getLogger("cxrshift.handler")
+
+DEFAULT_MAX_REPLY_BYTES = 60 << 20
+RETRY_SECONDS = 60.0
+"""How long a failed batch may be retried item by item; TorchServe kills a worker that is silent for longer."""
+
+_LIBRARIES_THAT_QUOTE_THEIR_INPUT = ("pydicom", "PIL", "pylibjpeg", "gdcm")
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True)
+class Describe:
+    """A question for the model's description."""
+
+
+Request: TypeAlias = ExplainRequest | ClassifyRequest | Describe
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What stays between batches: the loaded model and the image decoders, nothing of any request."""
+
+    engine: Engine
+    decoders: ThreadPoolExecutor
+    max_reply_bytes: int = DEFAULT_MAX_REPLY_BYTES
+
+    def answer(self, works: Sequence[object]) -> list[bytes]:
+        """Answer a batch: one serialized WorkReply for each serialized WorkRequest, in their order."""
+        started = time.perf_counter()
+        parsed = [_parse(work) for work in works]
+        radiographs = list(self.decoders.map(_decode, parsed))
+        decoded = time.perf_counter()
+        requests = [r if isinstance(r, Problem) else q for q, r in zip(parsed, radiographs, strict=True)]
+        scores = iter(self._classify([r for _, r in _ready(requests, radiographs, ClassifyRequest)]))
+        orders = [Order(r, q.options) for q, r in _ready(requests, radiographs, ExplainRequest)]
+        explained = self._explain(orders)
+        outcomes = iter(explained.outcomes)
+        stages = replace(explained.stages, decode=decoded - started, total=time.perf_counter() - started)
+        report = WorkReport(batch_size=len(works), rows=explained.rows, stages=stages)
+        replies = []
+        for request in requests:
+            if isinstance(request, Problem):
+                reply = pb.WorkReply(problem=codec.encode_problem(request))
+            elif isinstance(request, Describe):
+                reply = pb.WorkReply(describe=codec.encode_model_info(self.engine.describe()))
+            elif isinstance(request, ClassifyRequest):
+                reply = self._classify_reply(request, next(scores))
+            else:
+                reply = _explain_reply(request, next(outcomes))
+            replies.append(self._seal(reply, report))
+        return replies
+
+    def _explain(self, orders: Sequence[Order]) -> EngineReply:
+        replies = _harm_only_the_culprit(lambda some: [self.engine.explain(some)], orders)
+        outcomes: list[tuple[Explanation, ...] | Problem] = []
+        stages = StageSeconds()
+        for reply in replies:
+            outcomes.extend([reply] if isinstance(reply, Problem) else reply.outcomes)
+            stages = stages if isinstance(reply, Problem) else _add(stages, reply.stages)
+        return EngineReply(tuple(outcomes), sum(r.rows for r in replies if not isinstance(r, Problem)), stages)
+
+    def _classify(self, radiographs: Sequence[Radiograph]) -> Sequence[tuple[FindingScore, ...] | Problem]:
+        return _harm_only_the_culprit(self.engine.classify, radiographs)
+
+    def _classify_reply(self, request: ClassifyRequest, scores: tuple[FindingScore, ...] | Problem) -> pb.WorkReply:
+        if isinstance(scores, Problem):
+            return pb.WorkReply(problem=codec.encode_problem(scores))
+        spec = self.engine.spec
+        reply = ClassifyReply(spec.name, spec.version, scores, request.request_id)
+        return pb.WorkReply(classify=codec.encode_classify_reply(reply))
+
+    def _seal(self, reply: pb.WorkReply, report: WorkReport) -> bytes:
+        reply.report.CopyFrom(codec.encode_report(report))
+        sealed = codec.to_bytes(reply)
+        if len(sealed) <= self.max_reply_bytes:
+            return sealed
+        problem = TooLarge("The explanation is too large to send; ask for fewer frames or fewer findings.").to_problem()
+        return codec.to_bytes(pb.WorkReply(problem=codec.encode_problem(problem), report=reply.report))
+
+
+_worker: Worker | None = None
+"""Set once by TorchServe's initialising call; a worker process holds one model."""
+
+
+def handle(data: Sequence[Mapping[str, object]] | None, context: Any) -> list[bytes] | None:
+    """TorchServe's entry point. ``None`` loads the model and may raise; a list of rows never raises."""
+    global _worker
+    if data is None:
+        _worker = load_worker(context)
+        return None
+    for index in range(len(data)):
+        # Lets a StreamPredictions call end after one message; without it the front end kills the worker.
+        context.set_response_header(index, "ts_stream_next", "false")
+    try:
+        if _worker is None:
+            raise InternalError("The worker has no model yet.")
+        return _worker.answer([row.get("work") for row in data])
+    except Exception as error:  # noqa: BLE001 - the last line: raising would fail every caller of the batch
+        _log_fault("The batch failed", error)
+        return [codec.to_bytes(pb.WorkReply(problem=codec.encode_problem(_internal())))] * len(data)
+
+
+def load_worker(context: Any) -> Worker:
+    """Load the model of ``context``'s folder and run it once. Raises ModelError if it must not be served.
+
+    The ``cxrshift`` section of model-config.yaml may hold ``threads`` (torch's, 0 = its own choice) and
+    ``max_reply_bytes``.
+    """
+    _silence_libraries()
+    settings: Mapping[str, int] = (context.model_yaml_config or {}).get("cxrshift") or {}
+    if settings.get("threads"):
+        torch.set_num_threads(settings["threads"])
+    gpu = context.system_properties.get("gpu_id")
+    device = "cpu" if gpu is None or gpu < 0 else f"cuda:{gpu}"
+    engine = Engine(load_model(Path(context.system_properties["model_dir"]), device=device))
+    _warm_up(engine)
+    decoders = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="decode")
+    return Worker(engine, decoders, settings.get("max_reply_bytes", DEFAULT_MAX_REPLY_BYTES))
+
+
+def _silence_libraries() -> None:
+    """Keep what image libraries say of a file out of the log: their warnings quote its header."""
+    warnings.simplefilter("ignore")
+    for name in _LIBRARIES_THAT_QUOTE_THEIR_INPUT:
+        library = logging.getLogger(name)
+        library.propagate = False
+        library.addHandler(logging.NullHandler())
+
+
+def _warm_up(engine: Engine) -> None:
+    """Run every pass once, so that the first caller waits for no set-up and a broken model fails while loading."""
+    ramp = np.linspace(0.0, 1.0, 64, dtype=np.float32)
+    radiograph = Radiograph(np.ascontiguousarray(np.broadcast_to(ramp, (64, 64))))
+    engine.explain([Order(radiograph, ExplainOptions())])
+
+
+def _parse(work: object) -> Request | Problem:
+    if not isinstance(work, bytes | bytearray):
+        return InvalidRequest("The input named work must hold a serialized WorkRequest.").to_problem()
+    try:
+        message = pb.WorkRequest.FromString(bytes(work))
+        if message.HasField("explain"):
+            return codec.decode_explain_request(message.explain)
+        if message.HasField("classify"):
+            return codec.decode_classify_request(message.classify)
+        if message.HasField("describe"):
+            return Describe()
+    except codec.CodecError as error:  # its text names a field, never its content
+        return InvalidRequest(str(error)).to_problem()
+    except DecodeError:
+        return InvalidRequest("The work is not a serialized WorkRequest.").to_problem()
+    return InvalidRequest("The WorkRequest asks for nothing; set explain, classify or describe.").to_problem()
+
+
+def _decode(request: Request | Problem) -> Radiograph | Problem | None:
+    """The request's radiograph, None where it has none."""
+    if not isinstance(request, ExplainRequest | ClassifyRequest):
+        return None
+    try:
+        return decode_radiograph(request.image)
+    except CodedError as error:
+        return error.to_problem()
+    except Exception as error:  # noqa: BLE001 - a decoder's own fault must not cost the neighbours their answers
+        _log_fault("Decoding failed", error)
+        return _internal()
+
+
+def _ready(
+    requests: Sequence[Request | Problem], radiographs: Sequence[Radiograph | Problem | None], kind: type[_T]
+) -> list[tuple[_T, Radiograph]]:
+    pairs = zip(requests, radiographs, strict=True)
+    return [(q, r) for q, r in pairs if isinstance(q, kind) and isinstance(r, Radiograph)]
+
+
+def _harm_only_the_culprit(work: Callable[[Sequence[_T]], Sequence[_R]], items: Sequence[_T]) -> list[_R | Problem]:
+    """``work(items)``; if it raises, each item alone, so that the one at fault fails and its neighbours do not."""
+    if not items:
+        return []
+    try:
+        return list(work(items))
+    except CodedError as error:
+        if len(items) == 1:
+            return [error.to_problem()]
+    except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to one item only
+        _log_fault(f"A batch of {len(items)} failed", error)
+        if len(items) == 1:
+            return [_internal()]
+    deadline = time.monotonic() + RETRY_SECONDS
+    results: list[_R | Problem] = []
+    for item in items:
+        results.extend(_harm_only_the_culprit(work, [item]) if time.monotonic() < deadline else [_internal()])
+    return results
+
+
+def _explain_reply(request: ExplainRequest, outcome: tuple[Explanation, ...] | Problem) -> pb.WorkReply:
+    if isinstance(outcome, Problem):
+        return pb.WorkReply(problem=codec.encode_problem(outcome))
+    # Compressed: the front end's time grows with the square of a batch's bytes.
+    return pb.WorkReply(explain=codec.encode_explain_reply(ExplainReply(outcome, request.request_id), compress=True))
+
+
+def _add(left: StageSeconds, right: StageSeconds) -> StageSeconds:
+    return StageSeconds(**{f.name: getattr(left, f.name) + getattr(right, f.name) for f in fields(StageSeconds)})
+
+
+def _internal() -> Problem:
+    return InternalError("The worker failed on this request. Its log says where; a retry may succeed.").to_problem()
+
+
+def _log_fault(what: str, error: BaseException) -> None:
+    """Log where it happened in one line, without the exception's text, which may quote the caller's data."""
+    places = [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+    logger.error("%s: %s at %s", what, type(error).__name__, " > ".join(places))

@@ -22,6 +22,7 @@ _LOG4J2 = """<?xml version="1.0" encoding="UTF-8"?>
     <Logger name="TS_METRICS" level="off"/>
     <Logger name="MODEL_LOG" level="info" additivity="false"><AppenderRef ref="workers"/></Logger>
     <Logger name="org.pytorch.serve" level="info"/>
+    <Logger name="org.pytorch.serve.wlm" level="warn"/>
     <Root level="warn"><AppenderRef ref="console"/></Root>
   </Loggers>
 </Configuration>

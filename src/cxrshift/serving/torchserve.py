@@ -166,7 +166,8 @@ class TorchServeProcess:
 
     def _environment(self) -> dict[str, str]:
         temporary = str(self._folder)
-        return {**os.environ, "TMPDIR": temporary, "TEMP": temporary, **dict(self.config.environment)}
+        places = dict.fromkeys(("TMPDIR", "TEMP", "LOG_LOCATION", "METRICS_LOCATION"), temporary)
+        return {**os.environ, **places, **dict(self.config.environment)}
 
 
 def java_command(config: TorchServeConfig, files: FrontendFiles, *, temporary: Path) -> list[str]:
