@@ -9,7 +9,7 @@ import signal
 import time
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from cxrshift.serving.processes import LaunchError

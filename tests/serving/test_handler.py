@@ -1,0 +1,179 @@
+"""The handler, called as TorchServe calls it: every row gets its own answer, whatever its neighbours are."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import explain_handler
+import numpy as np
+import pytest
+import torch
+from cxrshift_api import codec
+from cxrshift_api import explain_pb2 as pb
+from cxrshift_api.types import ClassifyRequest, ExplainOptions, ExplainRequest, ProblemCode, Profile
+from explain_handler import Worker
+from torch import Tensor
+from ts.context import Context, RequestProcessor
+
+from cxrshift.core.engine import Engine, EngineReply, Order
+from cxrshift.core.model import FindingSpec, Model, ModelSpec
+
+SIDE = 16
+FIXED = ExplainOptions(("Bright",), profile=Profile.FIXED, frames=3, lambda_min=-1.0, lambda_max=1.0)
+
+
+class HalvesModel:
+    """The latent is the image at half resolution; the findings are smooth functions of the mean of a half."""
+
+    findings = ("Bright", "Left")
+
+    def encode(self, images: Tensor) -> Tensor:
+        return torch.nn.functional.avg_pool2d(images, 2)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return torch.nn.functional.interpolate(latents, scale_factor=2.0)
+
+    def score(self, images: Tensor) -> Tensor:
+        means = [images.mean((1, 2, 3)), images[..., : SIDE // 2].mean((1, 2, 3))]
+        return torch.sigmoid(8.0 * (torch.stack(means, 1) - 0.5))
+
+
+def make_engine(kind: type[Engine] = Engine) -> Engine:
+    spec = ModelSpec("halves", "1.2", "A toy.", SIDE, (0.0, 1.0), tuple(map(FindingSpec, HalvesModel.findings)))
+    return kind(Model(spec, HalvesModel()))
+
+
+def npy(seed: int) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.random.default_rng(seed).integers(0, 255, (40, 32), dtype=np.uint8))
+    return buffer.getvalue()
+
+
+def explain(seed: int, options: ExplainOptions = FIXED, request_id: str = "") -> bytes:
+    request = ExplainRequest(npy(seed), "halves", options, request_id)
+    return codec.to_bytes(pb.WorkRequest(explain=codec.encode_explain_request(request)))
+
+
+def classify(seed: int) -> bytes:
+    return codec.to_bytes(pb.WorkRequest(classify=codec.encode_classify_request(ClassifyRequest(npy(seed)))))
+
+
+DESCRIBE = codec.to_bytes(pb.WorkRequest(describe=pb.DescribeRequest()))
+
+
+@pytest.fixture
+def decoders() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+@pytest.fixture
+def worker(decoders: ThreadPoolExecutor) -> Worker:
+    return Worker(make_engine(), decoders)
+
+
+def answer(worker: Worker, works: Sequence[object]) -> list[pb.WorkReply]:
+    return [pb.WorkReply.FromString(reply) for reply in worker.answer(works)]
+
+
+def code_of(reply: pb.WorkReply) -> str:
+    return reply.problem.code
+
+
+def test_describe_classify_and_explain_are_answered_in_their_order(worker: Worker) -> None:
+    replies = answer(worker, [classify(1), DESCRIBE, explain(2, request_id="abc"), classify(3)])
+    assert [r.WhichOneof("result") for r in replies] == ["classify", "describe", "explain", "classify"]
+    assert replies[1].describe.name == "halves"
+    assert replies[2].explain.request_id == "abc"
+    assert [s.finding for s in replies[0].classify.scores] == ["Bright", "Left"]
+    assert replies[0].classify.scores[0].score != replies[3].classify.scores[0].score
+    assert {r.report.batch_size for r in replies} == {4}
+    assert replies[2].report.stages.total >= replies[2].report.stages.decode > 0
+
+
+def test_a_batch_gives_each_explanation_the_bytes_it_has_alone(worker: Worker) -> None:
+    options = [FIXED, replace(FIXED, findings=("Left",), frames=5), ExplainOptions(("Bright", "Left"), frames=7)]
+    works = [explain(seed, options[seed % 3]) for seed in range(8)]
+    together = [codec.to_bytes(r.explain) for r in answer(worker, works)]
+    alone = [codec.to_bytes(answer(worker, [work])[0].explain) for work in works]
+    assert together == alone
+    assert len(set(together)) == 8
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        b"\xff\xff garbage",
+        b"",
+        None,
+        "text",
+        codec.to_bytes(pb.WorkRequest(explain=pb.ExplainRequest(image=b"x", options=pb.ExplainOptions(profile=99)))),
+    ],  # type: ignore[arg-type]
+    ids=["garbage", "empty", "absent", "text", "unknown profile"],
+)
+def test_work_that_is_no_work_is_refused_in_band(worker: Worker, work: object) -> None:
+    bad, good = answer(worker, [work, DESCRIBE])
+    assert code_of(bad) == ProblemCode.INVALID_REQUEST
+    assert good.HasField("describe")
+
+
+def test_a_bad_image_and_a_bad_option_harm_no_neighbour(worker: Worker) -> None:
+    no_image = codec.to_bytes(pb.WorkRequest(explain=pb.ExplainRequest(image=b"not an image")))
+    replies = answer(worker, [no_image, explain(1), explain(2, ExplainOptions(("Gout",)))])
+    assert [code_of(r) for r in replies] == ["INVALID_IMAGE", "", "UNKNOWN_FINDING"]
+    assert replies[1].explain == answer(worker, [explain(1)])[0].explain
+
+
+def test_a_reply_over_the_limit_becomes_a_problem(worker: Worker) -> None:
+    small = replace(worker, max_reply_bytes=400)
+    large, little = answer(small, [explain(1), DESCRIBE])
+    assert code_of(large) == ProblemCode.TOO_LARGE
+    assert little.HasField("describe")
+
+
+class FragileEngine(Engine):
+    """Fails as a whole where one order of the batch asks for nine frames: a stand-in for a fault nobody foresaw."""
+
+    def explain(self, orders: Sequence[Order]) -> EngineReply:
+        if any(order.options.frames == 9 for order in orders):
+            raise RuntimeError("secret patient name")
+        return super().explain(orders)
+
+
+def test_an_unforeseen_fault_fails_its_own_item_only(
+    decoders: ThreadPoolExecutor, worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    fragile = Worker(make_engine(FragileEngine), decoders)
+    with caplog.at_level(logging.ERROR):
+        first, culprit, last = answer(fragile, [explain(1), explain(2, replace(FIXED, frames=9)), explain(3)])
+    assert code_of(culprit) == ProblemCode.INTERNAL
+    assert [first.explain, last.explain] == [answer(worker, [explain(seed)])[0].explain for seed in (1, 3)]
+    assert "RuntimeError at" in caplog.text
+    assert "secret" not in caplog.text + culprit.problem.message
+
+
+def make_context(rows: int) -> Context:
+    context = Context("halves", "/nowhere", {}, 8, None, "0.12.0")
+    context.request_processor = [RequestProcessor({}) for _ in range(rows)]
+    return context
+
+
+def test_the_entry_point_guards_against_streaming_calls(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explain_handler, "_worker", worker)
+    context = make_context(2)
+    replies = explain_handler.handle([{"work": DESCRIBE}, {"body": b"x"}], context)
+    assert replies is not None
+    assert len(replies) == 2
+    assert code_of(pb.WorkReply.FromString(replies[1])) == ProblemCode.INVALID_REQUEST
+    assert [context.get_response_headers(i) for i in range(2)] == [{"ts_stream_next": "false"}] * 2
+
+
+def test_the_entry_point_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explain_handler, "_worker", None)
+    replies = explain_handler.handle([{"work": DESCRIBE}] * 3, make_context(3))
+    assert replies is not None
+    assert [code_of(pb.WorkReply.FromString(reply)) for reply in replies] == ["INTERNAL"] * 3
