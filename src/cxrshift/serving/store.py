@@ -63,11 +63,6 @@ def build_store(models: Sequence[str | Path], out: Path, *, settings: StoreSetti
     return out
 
 
-def store_models(store: Path) -> tuple[str, ...]:
-    """Names of the models that a built store holds, sorted."""
-    return tuple(sorted(marker.parent.parent.name for marker in store.glob(f"[!.]*/{_FINGERPRINT}")))
-
-
 def fingerprint(folder: Path, manifest: Manifest, settings: StoreSettings) -> str:
     """SHA-256 of everything that decides a built folder's content: manifest, settings, layout, handler."""
     text = (folder / "manifest.toml").read_bytes()

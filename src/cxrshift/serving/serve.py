@@ -1,0 +1,59 @@
+"""Serve until told to stop."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from cxrshift.errors import CxrshiftError
+from cxrshift.serving.stack import Stack, StackConfig
+
+_POLL_SECONDS = 0.5
+
+
+class _StopRequestedError(BaseException):
+    """SIGTERM or SIGINT arrived. Not an Exception: nothing but ``serve`` may catch it."""
+
+
+def serve(config: StackConfig, *, announce: Callable[[str], None] | None = None) -> int:
+    """Run the stack in the foreground until SIGTERM or SIGINT: 0 then, 1 if it did not start or a part of it died.
+
+    Must be called in the main thread. A part that dies ends the whole: whoever started this knows how to restart it.
+    """
+    say = announce or _print_line
+    try:
+        with _stop_on_signals(), Stack(config) as stack:
+            say(f"ready: REST {stack.rest_url}, gRPC {stack.grpc_target}, metrics {stack.metrics_url}")
+            while True:
+                time.sleep(_POLL_SECONDS)
+                stack.check_running()
+    except _StopRequestedError:
+        say("stopped")
+        return 0
+    except CxrshiftError as error:
+        say(f"failed: {error}")
+        return 1
+
+
+def _print_line(line: str) -> None:
+    print(line, flush=True)  # whoever waits for "ready" reads a pipe
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[None]:
+    """Turn the first SIGTERM or SIGINT into an exception here, in start-up too; later ones must not stop the tidying."""
+
+    def request_stop(number: int, frame: FrameType | None) -> None:
+        for one in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(one, signal.SIG_IGN)
+        raise _StopRequestedError
+
+    before = {one: signal.signal(one, request_stop) for one in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
