@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +11,9 @@ from types import TracebackType
 from typing import Self
 
 from cxrshift.models.manifest import read_manifest
-from cxrshift.serving.processes import ChildProcess, LaunchError, tail
+from cxrshift.serving.gateway import GatewayConfig, GatewayProcess
 from cxrshift.serving.store import StoreSettings, build_store
 from cxrshift.serving.torchserve import TorchServeConfig, TorchServeProcess
-
-_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -43,16 +35,7 @@ class StackConfig:
     drain_grace: float = 30.0
     """How long the gateway may take to finish what it has begun."""
     gateway_environment: tuple[tuple[str, str], ...] = ()
-    """Further CXRSHIFT_ settings of the gateway."""
-
-
-@dataclass(frozen=True)
-class GatewayPorts:
-    """Where the gateway listens."""
-
-    rest: int
-    grpc: int
-    metrics: int
+    """Further settings of the gateway, as CXRSHIFT_ variables."""
 
 
 class Stack:
@@ -79,17 +62,17 @@ class Stack:
     @property
     def rest_url(self) -> str:
         """Base address of the REST service."""
-        return f"http://{_reachable(self.config.host)}:{self.ports.rest}"
+        return self.gateway.rest_url
 
     @property
     def grpc_target(self) -> str:
         """``host:port`` of the gRPC service."""
-        return f"{_reachable(self.config.host)}:{self.ports.grpc}"
+        return self.gateway.grpc_target
 
     @property
     def metrics_url(self) -> str:
         """Where Prometheus finds the gateway's metrics."""
-        return f"http://{_reachable(self.config.host)}:{self.ports.metrics}/metrics"
+        return self.gateway.metrics_url
 
     def worker_pids(self) -> tuple[int, ...]:
         """TorchServe's Python workers alive now, ascending."""
@@ -105,73 +88,32 @@ class Stack:
         self._exit.close()
 
     def _start(self) -> None:
-        folder = Path(tempfile.mkdtemp(prefix="cxrshift-stack-"))
-        self._exit.callback(shutil.rmtree, folder, ignore_errors=True)
         config = self.config
         names = tuple(read_manifest(model).name for model in config.models)
-        store = build_store(config.models, config.store_folder or folder / "store", settings=config.store)
-        settings = TorchServeConfig(
-            store=store,
+        serving = TorchServeConfig(
+            store=build_store(config.models, self._store_folder(), settings=config.store),
             models=names,
             heap_mebibytes=config.heap_mebibytes,
             job_queue_size=config.job_queue_size,
             startup_timeout=config.startup_timeout,
             use_gpu=config.store.use_gpu,
         )
-        self.torchserve = self._exit.enter_context(TorchServeProcess(settings))
-        ports_file = folder / "ports.json"
-        self.gateway = ChildProcess(
-            "the gateway",
-            [sys.executable, "-m", "cxrshift.gateway"],
-            environment={**os.environ, **self._gateway_settings(names, ports_file)},
-            log=folder / "gateway.log",
+        self.torchserve = self._exit.enter_context(TorchServeProcess(serving))
+        facing = GatewayConfig(
+            upstream=self.torchserve.grpc_target,
+            models=names,
+            host=config.host,
+            rest_port=config.rest_port,
+            grpc_port=config.grpc_port,
+            metrics_port=config.metrics_port,
+            drain_grace=config.drain_grace,
+            environment=config.gateway_environment,
         )
-        self._exit.callback(self.gateway.stop, grace=config.drain_grace)
-        self.ports = self._wait_ready(ports_file)
+        self.gateway = self._exit.enter_context(GatewayProcess(facing))
 
-    def _gateway_settings(self, names: tuple[str, ...], ports_file: Path) -> dict[str, str]:
-        config = self.config
-        return {
-            "CXRSHIFT_HOST": config.host,
-            "CXRSHIFT_REST_PORT": str(config.rest_port),
-            "CXRSHIFT_GRPC_PORT": str(config.grpc_port),
-            "CXRSHIFT_METRICS_PORT": str(config.metrics_port),
-            "CXRSHIFT_PORTS_FILE": str(ports_file),
-            "CXRSHIFT_UPSTREAM": self.torchserve.grpc_target,
-            "CXRSHIFT_MODELS": json.dumps(names),
-            **dict(config.gateway_environment),
-        }
-
-    def _wait_ready(self, ports_file: Path) -> GatewayPorts:
-        """The gateway's ports, once it says on them that it is ready. Raises LaunchError."""
-        deadline = time.monotonic() + self.config.startup_timeout
-        ports: GatewayPorts | None = None
-        while time.monotonic() < deadline:
-            self.check_running()
-            ports = ports or _read_ports(ports_file)
-            if ports and _says_ready(f"http://{_reachable(self.config.host)}:{ports.rest}/readyz"):
-                return ports
-            time.sleep(_POLL_SECONDS)
-        raise LaunchError(f"The gateway did not become ready; its last words:\n{tail(self.gateway.log)}")
-
-
-def _read_ports(path: Path) -> GatewayPorts | None:
-    """None until the gateway has written all of it."""
-    try:
-        written = json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return GatewayPorts(rest=written["rest"], grpc=written["grpc"], metrics=written["metrics"])
-
-
-def _says_ready(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5.0) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-def _reachable(host: str) -> str:
-    """An address to call a server at that listens on ``host``: a wildcard is no address."""
-    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+    def _store_folder(self) -> Path:
+        if self.config.store_folder is not None:
+            return self.config.store_folder
+        folder = Path(tempfile.mkdtemp(prefix="cxrshift-store-"))
+        self._exit.callback(shutil.rmtree, folder, ignore_errors=True)
+        return folder
