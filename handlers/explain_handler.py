@@ -134,9 +134,7 @@ def handle(data: Sequence[Mapping[str, object]] | None, context: Any) -> list[by
     if data is None:
         _worker = load_worker(context)
         return None
-    for index in range(len(data)):
-        # Lets a StreamPredictions call end after one message; without it the front end kills the worker.
-        context.set_response_header(index, "ts_stream_next", "false")
+    _guard_streams(context, len(data))
     try:
         if _worker is None:
             raise InternalError("The worker has no model yet.")
@@ -144,6 +142,17 @@ def handle(data: Sequence[Mapping[str, object]] | None, context: Any) -> list[by
     except Exception as error:  # noqa: BLE001 - the last line: raising would fail every caller of the batch
         _log_fault("The batch failed", error)
         return [codec.to_bytes(pb.WorkReply(problem=codec.encode_problem(_internal())))] * len(data)
+
+
+def _guard_streams(context: Any, rows: int) -> None:
+    """Let a gRPC StreamPredictions call end after one message; without this header the front end kills the worker.
+
+    A REST call must not carry it: the front end would take its only reply for the end of a stream that never began.
+    Only REST rows have request headers such as Host.
+    """
+    for row in range(rows):
+        if "host" not in {name.lower() for name in context.get_all_request_header(row)}:
+            context.set_response_header(row, "ts_stream_next", "false")
 
 
 def load_worker(context: Any) -> Worker:

@@ -156,24 +156,25 @@ def test_an_unforeseen_fault_fails_its_own_item_only(
     assert "secret" not in caplog.text + culprit.problem.message
 
 
-def make_context(rows: int) -> Context:
+def make_context(*headers: dict[str, str]) -> Context:
     context = Context("halves", "/nowhere", {}, 8, None, "0.12.0")
-    context.request_processor = [RequestProcessor({}) for _ in range(rows)]
+    context.request_processor = [RequestProcessor(each) for each in headers]
     return context
 
 
-def test_the_entry_point_guards_against_streaming_calls(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_entry_point_guards_grpc_rows_against_streaming_calls(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(explain_handler, "_worker", worker)
-    context = make_context(2)
+    context = make_context({"work": "application/octet-stream"}, {"Host": "127.0.0.1"})
     replies = explain_handler.handle([{"work": DESCRIBE}, {"body": b"x"}], context)
     assert replies is not None
-    assert len(replies) == 2
-    assert code_of(pb.WorkReply.FromString(replies[1])) == ProblemCode.INVALID_REQUEST
-    assert [context.get_response_headers(i) for i in range(2)] == [{"ts_stream_next": "false"}] * 2
+    assert [code_of(pb.WorkReply.FromString(reply)) for reply in replies] == ["", ProblemCode.INVALID_REQUEST]
+    assert [context.get_response_headers(row) for row in range(2)] == [{"ts_stream_next": "false"}, {}]
 
 
 def test_the_entry_point_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explain_handler, "_worker", None)
-    replies = explain_handler.handle([{"work": DESCRIBE}] * 3, make_context(3))
+    replies = explain_handler.handle([{"work": DESCRIBE}] * 3, make_context({}, {}, {}))
     assert replies is not None
     assert [code_of(pb.WorkReply.FromString(reply)) for reply in replies] == ["INTERNAL"] * 3
