@@ -1,0 +1,31 @@
+"""One TorchServe and one gateway for all tests of the running stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from cxrshift_api.explain_pb2_grpc import ExplainerStub
+
+from cxrshift.serving.stack import Stack, StackConfig
+
+UNLIMITED_MESSAGES = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+
+
+@pytest.fixture(scope="session")
+def phantom_folder() -> Path:
+    return Path(__file__).resolve().parents[2] / "model_store/phantom"
+
+
+@pytest.fixture(scope="session")
+def stack(phantom_folder: Path) -> Iterator[Stack]:
+    with Stack(StackConfig(models=(phantom_folder,))) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def explainer(stack: Stack) -> Iterator[ExplainerStub]:
+    with grpc.insecure_channel(stack.grpc_target, options=UNLIMITED_MESSAGES) as channel:
+        yield ExplainerStub(channel)

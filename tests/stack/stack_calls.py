@@ -1,0 +1,85 @@
+"""How the stack's tests call it: plain gRPC, many calls at once, outcomes as bytes that can be compared."""
+
+from __future__ import annotations
+
+import io
+import re
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+import numpy as np
+from cxrshift_api import codec
+from cxrshift_api import explain_pb2 as pb
+from cxrshift_api.explain_pb2_grpc import ExplainerStub
+from cxrshift_api.types import ExplainOptions, ExplainRequest, Profile
+
+from cxrshift.phantom import generate
+
+SECONDS = 120.0
+QUICK = ExplainOptions(("Cardiomegaly",), profile=Profile.FIXED, frames=3, lambda_min=-1.0, lambda_max=1.0)
+"""The cheapest explanation there is: three frames, nothing to search."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came back: the explanations' bytes, or a problem's code."""
+
+    explanations: tuple[bytes, ...] = ()
+    code: str = ""
+
+
+def phantom_file(seed: int) -> bytes:
+    """A synthetic radiograph as an NPY file of uint8."""
+    pixels = np.asarray(generate(seed).pixels)
+    if pixels.dtype != np.uint8:
+        pixels = np.round(pixels * 255.0).astype(np.uint8)
+    buffer = io.BytesIO()
+    np.save(buffer, pixels)
+    return buffer.getvalue()
+
+
+def request(image: bytes, options: ExplainOptions = QUICK) -> pb.ExplainRequest:
+    """One explain request's message."""
+    return codec.encode_explain_request(ExplainRequest(image, options=options))
+
+
+def explain_together(stub: ExplainerStub, requests: Sequence[pb.ExplainRequest]) -> list[Outcome]:
+    """Send all at once and wait for all; the outcomes in the requests' order."""
+    calls = [stub.Explain.future(one, timeout=SECONDS) for one in requests]
+    return [_outcome(call) for call in calls]
+
+
+def explain_alone(stub: ExplainerStub, one: pb.ExplainRequest) -> Outcome:
+    """Send one and wait."""
+    return explain_together(stub, [one])[0]
+
+
+def _outcome(call: grpc.Future) -> Outcome:
+    try:
+        reply: pb.ExplainReply = call.result()
+    except grpc.RpcError as error:
+        return Outcome(code=problem_of(error).code)
+    return Outcome(tuple(codec.to_bytes(explanation) for explanation in reply.explanations))
+
+
+def problem_of(error: grpc.RpcError) -> pb.Problem:
+    """The Problem in a failed call's trailing metadata; one that tells gRPC's status where there is none."""
+    for key, value in error.trailing_metadata() or ():
+        if key == "cxrshift-problem-bin":
+            return pb.Problem.FromString(value)
+    return pb.Problem(code=f"no problem, only {error.code().name}", message=error.details() or "")
+
+
+def largest_batch_bucket(metrics_url: str) -> float:
+    """The upper bound of the highest batch-size bucket that any request fell into."""
+    with urllib.request.urlopen(metrics_url, timeout=10) as response:
+        text = response.read().decode()
+    buckets = re.findall(r'^cxrshift_\w*batch_size\w*_bucket\{[^}]*le="([^"]+)"[^}]*\} (\S+)$', text, re.MULTILINE)
+    counts = sorted((float(bound), float(count)) for bound, count in buckets)
+    below, largest = 0.0, 0.0
+    for bound, count in counts:
+        if count > below:
+            largest, below = bound, count
+    return largest
