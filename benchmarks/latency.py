@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         grpc.insecure_channel(stack.grpc_target, options=UNLIMITED) as channel,
         httpx.Client(base_url=stack.rest_url, timeout=60) as rest,
     ):
-        stub = ExplainerStub(channel)
+        stub = ExplainerStub(channel)  # type: ignore[no-untyped-call]
 
         def over_grpc(image: bytes) -> None:
             stub.Explain(_request(image))

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any, cast
 
 import explain_handler
 import numpy as np
@@ -17,7 +18,7 @@ from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.types import ClassifyRequest, ExplainOptions, ExplainRequest, ProblemCode, Profile
 from explain_handler import Worker
 from torch import Tensor
-from ts.context import Context, RequestProcessor
+from ts.context import Context, RequestProcessor  # type: ignore[import-untyped]
 
 from cxrshift.core.engine import Engine, EngineReply, Order
 from cxrshift.core.model import FindingSpec, Model, ModelSpec
@@ -104,6 +105,9 @@ def test_a_batch_gives_each_explanation_the_bytes_it_has_alone(worker: Worker) -
     assert len(set(together)) == 8
 
 
+UNKNOWN_PROFILE = pb.ExplainOptions(profile=cast(Any, 99))
+
+
 @pytest.mark.parametrize(
     "work",
     [
@@ -111,8 +115,8 @@ def test_a_batch_gives_each_explanation_the_bytes_it_has_alone(worker: Worker) -
         b"",
         None,
         "text",
-        codec.to_bytes(pb.WorkRequest(explain=pb.ExplainRequest(image=b"x", options=pb.ExplainOptions(profile=99)))),
-    ],  # type: ignore[arg-type]
+        codec.to_bytes(pb.WorkRequest(explain=pb.ExplainRequest(image=b"x", options=UNKNOWN_PROFILE))),
+    ],
     ids=["garbage", "empty", "absent", "text", "unknown profile"],
 )
 def test_work_that_is_no_work_is_refused_in_band(worker: Worker, work: object) -> None:

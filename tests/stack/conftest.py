@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 from cxrshift_api.explain_pb2_grpc import ExplainerStub
+from stack_calls import stub_for
 
 from cxrshift.serving.stack import Stack, StackConfig
 
@@ -28,4 +29,4 @@ def stack(phantom_folder: Path) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def explainer(stack: Stack) -> Iterator[ExplainerStub]:
     with grpc.insecure_channel(stack.grpc_target, options=UNLIMITED_MESSAGES) as channel:
-        yield ExplainerStub(channel)
+        yield stub_for(channel)

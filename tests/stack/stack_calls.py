@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -20,6 +20,11 @@ from cxrshift.phantom import generate
 SECONDS = 120.0
 QUICK = ExplainOptions(("Cardiomegaly",), profile=Profile.FIXED, frames=3, lambda_min=-1.0, lambda_max=1.0)
 """The cheapest explanation there is: three frames, nothing to search."""
+
+
+def stub_for(channel: grpc.Channel) -> ExplainerStub:
+    """The service's stub; generated code has no types of its own."""
+    return ExplainerStub(channel)  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,9 @@ def explain_alone(stub: ExplainerStub, one: pb.ExplainRequest) -> Outcome:
     return explain_together(stub, [one])[0]
 
 
-def _outcome(call: grpc.Future) -> Outcome:
+def _outcome(call: grpc.CallFuture[pb.ExplainReply]) -> Outcome:
     try:
-        reply: pb.ExplainReply = call.result()
+        reply = call.result()
     except grpc.RpcError as error:
         return Outcome(code=problem_of(error).code)
     return Outcome(tuple(codec.to_bytes(explanation) for explanation in reply.explanations))
@@ -66,7 +71,8 @@ def _outcome(call: grpc.Future) -> Outcome:
 
 def problem_of(error: grpc.RpcError) -> pb.Problem:
     """The Problem in a failed call's trailing metadata; one that tells gRPC's status where there is none."""
-    for key, value in error.trailing_metadata() or ():
+    trailing: Iterable[tuple[str, bytes]] = error.trailing_metadata() or ()  # type: ignore[assignment]
+    for key, value in trailing:
         if key == "cxrshift-problem-bin":
             return pb.Problem.FromString(value)
     return pb.Problem(code=f"no problem, only {error.code().name}", message=error.details() or "")

@@ -16,7 +16,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from cxrshift_api.explain_pb2_grpc import ExplainerStub
 from cxrshift_api.types import ExplainOptions
-from stack_calls import QUICK, explain_alone, explain_together, phantom_file, request
+from stack_calls import QUICK, explain_alone, explain_together, phantom_file, request, stub_for
 
 from cxrshift.serving.gateway import GatewayConfig, GatewayProcess
 from cxrshift.serving.stack import Stack
@@ -68,7 +68,7 @@ def test_a_full_queue_in_torchserve_is_429_too(stack: Stack) -> None:
 def _assert_some_are_refused_politely(gateway: GatewayProcess, *, calls: int = 8) -> None:
     image = phantom_file(3)
     with grpc.insecure_channel(gateway.grpc_target) as channel:
-        stub = ExplainerStub(channel)
+        stub = stub_for(channel)
         flood = [stub.Explain.future(request(image, SLOW), timeout=100) for _ in range(calls)]
         time.sleep(0.2)
         refused = httpx.post(
@@ -108,12 +108,24 @@ def test_serving_stays_up_until_sigterm_and_leaves_no_process(phantom_folder: Pa
         url = line.split()[2].rstrip(",")
         assert in_service(url)
         with grpc.insecure_channel(line.split()[4].rstrip(",")) as channel:
-            call = ExplainerStub(channel).Explain.future(request(phantom_file(5), SLOW), timeout=60)
+            call = stub_for(channel).Explain.future(request(phantom_file(5), SLOW), timeout=60)
             time.sleep(0.1)
             process.terminate()
             assert len(call.result().explanations) == 3  # begun before the signal, finished after it
         assert process.wait(60) == 0
         assert process.stdout.read() == "stopped\n"
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert alive == []
+
+
+@pytest.mark.timeout(60)
+def test_a_sigterm_while_starting_stops_it_cleanly(phantom_folder: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", SERVE, str(phantom_folder)], stdout=subprocess.PIPE) as process:
+        itself = psutil.Process(process.pid)
+        while not (family := itself.children(recursive=True)):
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(40) == 0
     _, alive = psutil.wait_procs(family, timeout=5)
     assert alive == []
 
