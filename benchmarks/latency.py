@@ -17,13 +17,13 @@ from pathlib import Path
 import grpc
 import httpx
 import numpy as np
+
+from cxrshift.phantom import generate
+from cxrshift.serving.stack import Stack, StackConfig
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.explain_pb2_grpc import ExplainerStub
 from cxrshift_api.types import ExplainOptions, ExplainRequest
-
-from cxrshift.phantom import generate
-from cxrshift.serving.stack import Stack, StackConfig
 
 PHANTOM = Path(__file__).resolve().parents[1] / "model_store/phantom"
 OPTIONS = ExplainOptions(("Cardiomegaly",), frames=11)

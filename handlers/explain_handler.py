@@ -21,7 +21,12 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
+from google.protobuf.message import DecodeError
+
+from cxrshift.core.engine import Engine, EngineReply, Order
+from cxrshift.errors import CodedError, InternalError, InvalidRequest, TooLarge
 from cxrshift.image.decode import decode_radiograph
+from cxrshift.image.radiograph import Radiograph
 from cxrshift.models.loader import load_model
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
@@ -37,15 +42,10 @@ from cxrshift_api.types import (
     StageSeconds,
     WorkReport,
 )
-from google.protobuf.message import DecodeError
-
-from cxrshift.core.engine import Engine, EngineReply, Order
-from cxrshift.errors import CodedError, InternalError, InvalidRequest, TooLarge
-from cxrshift.image.radiograph import Radiograph
 
 logger = logging.getLogger("cxrshift.handler")
 
-DEFAULT_MAX_REPLY_BYTES = 60 << 20
+DEFAULT_MAX_REPLY_BYTES = 16 << 20
 RETRY_SECONDS = 60.0
 """How long a failed batch may be retried item by item; TorchServe kills a worker that is silent for longer."""
 

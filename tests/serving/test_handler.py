@@ -9,19 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, cast
 
-import explain_handler
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from ts.context import Context, RequestProcessor
+
+import explain_handler
+from cxrshift.core.engine import Engine, EngineReply, Order
+from cxrshift.core.model import FindingSpec, Model, ModelSpec
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.types import ClassifyRequest, ExplainOptions, ExplainRequest, ProblemCode, Profile
 from explain_handler import Worker
-from torch import Tensor
-from ts.context import Context, RequestProcessor  # type: ignore[import-untyped]
-
-from cxrshift.core.engine import Engine, EngineReply, Order
-from cxrshift.core.model import FindingSpec, Model, ModelSpec
 
 SIDE = 16
 FIXED = ExplainOptions(("Bright",), profile=Profile.FIXED, frames=3, lambda_min=-1.0, lambda_max=1.0)

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from cxrshift.serving.processes import ChildProcess, LaunchError, child_pids, free_ports, tail
@@ -90,7 +90,8 @@ def test_a_child_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     parent_code = (
         "import os, sys, time; from pathlib import Path\n"
         "from cxrshift.serving.processes import ChildProcess\n"
-        f"child = ChildProcess('c', [sys.executable, '-c', {SLEEPER!r}], environment=os.environ, log=Path({str(log)!r}))\n"
+        f"command = [sys.executable, '-c', {SLEEPER!r}]\n"
+        f"child = ChildProcess('c', command, environment=os.environ, log=Path({str(log)!r}))\n"
         "print(child.pid, flush=True)\n"
         "time.sleep(60)\n"
     )

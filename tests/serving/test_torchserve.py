@@ -9,7 +9,7 @@ import signal
 import time
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from cxrshift.serving.processes import LaunchError

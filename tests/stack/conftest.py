@@ -7,10 +7,10 @@ from pathlib import Path
 
 import grpc
 import pytest
-from cxrshift_api.explain_pb2_grpc import ExplainerStub
-from stack_calls import stub_for
 
 from cxrshift.serving.stack import Stack, StackConfig
+from cxrshift_api.explain_pb2_grpc import ExplainerStub
+from tests.stack.stack_calls import stub_for
 
 UNLIMITED_MESSAGES = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import grpc
 import numpy as np
+
+from cxrshift.phantom import generate
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.explain_pb2_grpc import ExplainerStub
 from cxrshift_api.types import ExplainOptions, ExplainRequest, Profile
-
-from cxrshift.phantom import generate
 
 SECONDS = 120.0
 QUICK = ExplainOptions(("Cardiomegaly",), profile=Profile.FIXED, frames=3, lambda_min=-1.0, lambda_max=1.0)

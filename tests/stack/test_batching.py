@@ -6,13 +6,13 @@ import random
 
 import httpx
 import numpy as np
+
+from cxrshift.serving.stack import Stack
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.explain_pb2_grpc import ExplainerStub
 from cxrshift_api.types import ExplainOptions, HeatmapKind, Profile
-from stack_calls import explain_alone, explain_together, largest_batch_bucket, phantom_file, request
-
-from cxrshift.serving.stack import Stack
+from tests.stack.stack_calls import explain_alone, explain_together, largest_batch_bucket, phantom_file, request
 
 MIXED = (
     ExplainOptions(("Effusion",)),

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import grpc
 import httpx
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
-from cxrshift_api.explain_pb2_grpc import ExplainerStub
-from cxrshift_api.types import ExplainOptions
-from stack_calls import QUICK, explain_alone, explain_together, phantom_file, request, stub_for
 
 from cxrshift.serving.gateway import GatewayConfig, GatewayProcess
 from cxrshift.serving.stack import Stack
 from cxrshift.serving.torchserve import TorchServeProcess
+from cxrshift_api.explain_pb2_grpc import ExplainerStub
+from cxrshift_api.types import ExplainOptions
+from tests.stack.stack_calls import QUICK, explain_alone, explain_together, phantom_file, request, stub_for
 
 SLOW = ExplainOptions(("Cardiomegaly", "Effusion", "Mass"), frames=101)
 """Long enough that a signal arrives in its middle."""

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from cxrshift_api.explain_pb2_grpc import ExplainerStub
-from stack_calls import Outcome, explain_alone, explain_together, phantom_file, request
 
 from cxrshift.errors import CodedError
 from cxrshift.image.decode import decode_radiograph
 from cxrshift.serving.stack import Stack
+from cxrshift_api.explain_pb2_grpc import ExplainerStub
+from tests.stack.stack_calls import Outcome, explain_alone, explain_together, phantom_file, request
 
 CALLERS_FAULT = {"INVALID_IMAGE", "UNSUPPORTED_IMAGE", "TOO_LARGE"}
 

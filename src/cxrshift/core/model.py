@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from cxrshift_api.types import FileDigest
 from torch import Tensor
+
+from cxrshift_api.types import FileDigest
 
 DEFAULT_INPUT_SIZE = 224
 DEFAULT_INPUT_RANGE = (-1024.0, 1024.0)

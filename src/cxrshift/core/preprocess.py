@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from cxrshift_api.types import PixelScale, UInt8Array
 from torch import Tensor
 from torch.nn import functional
+
+from cxrshift_api.types import PixelScale, UInt8Array
 
 from ..image.radiograph import Radiograph
 from .model import ModelSpec

@@ -92,7 +92,7 @@ class ChildProcess:
 
 def child_pids(parent: int) -> tuple[int, ...]:
     """Ids of the live processes that ``parent`` started, ascending; zombies left out."""
-    import psutil  # type: ignore[import-untyped]  # arrives with TorchServe
+    import psutil
 
     try:
         children = psutil.Process(parent).children()

@@ -42,7 +42,7 @@ class TorchServeConfig:
     heap_mebibytes: int = 1024
     job_queue_size: int = 100
     max_request_bytes: int = 64 << 20
-    max_reply_bytes: int = 64 << 20
+    max_reply_bytes: int = 32 << 20
     startup_timeout: float = 180.0
     stop_grace: float = 20.0
     use_gpu: bool = False

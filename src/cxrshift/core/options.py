@@ -1,0 +1,83 @@
+"""Checks what a caller asked for and settles which findings are meant."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cxrshift_api.types import ExplainOptions, Float32Array, Profile
+
+from ..errors import InvalidRequest, UnknownFinding, UntrainedFinding
+from .model import ModelSpec
+
+MIN_FRAMES = 2
+MAX_FRAMES = 101
+MAX_FINDINGS = 32
+
+
+def check_options(options: ExplainOptions, spec: ModelSpec) -> None:
+    """Refuse what cannot be meant. Raises InvalidRequest, UnknownFinding or UntrainedFinding."""
+    if options.frames is not None and not MIN_FRAMES <= options.frames <= MAX_FRAMES:
+        raise InvalidRequest(f"frames is {options.frames}; it must be {MIN_FRAMES} to {MAX_FRAMES}.")
+    _check_fixed_range(options)
+    for name in ("target_change", "pixel_change"):
+        value = getattr(options, name)
+        if value is None:
+            continue
+        if options.profile is not Profile.TWO_SIDED:
+            raise InvalidRequest(f"{name} goes with the profile two-sided; {options.profile.value} has its own rules.")
+        if not 0.0 < value <= 1.0:
+            raise InvalidRequest(f"{name} must be above 0 and at most 1.")
+    if len(options.findings) > MAX_FINDINGS:
+        raise InvalidRequest(f"{len(options.findings)} findings were asked for; at most {MAX_FINDINGS} can be.")
+    if len(set(options.findings)) != len(options.findings):
+        raise InvalidRequest("A finding was asked for twice; name each once.")
+    for finding in options.findings:
+        _check_finding(finding, spec)
+
+
+def _check_fixed_range(options: ExplainOptions) -> None:
+    low, high = options.lambda_min, options.lambda_max
+    if options.profile is not Profile.FIXED:
+        if low is not None or high is not None:
+            raise InvalidRequest("lambda_min and lambda_max go with the profile fixed; the others search for them.")
+        return
+    low, high = low or 0.0, high or 0.0
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise InvalidRequest("lambda_min and lambda_max must be finite numbers.")
+    if low > 0.0 or high < 0.0 or low == high:
+        raise InvalidRequest(
+            "The profile fixed needs lambda_min at most 0 and lambda_max at least 0, and one of them other than 0."
+        )
+    if not (np.isfinite(np.float32(low)) and np.isfinite(np.float32(high))):
+        raise InvalidRequest("lambda_min and lambda_max must fit a 32-bit float.")
+
+
+def _check_finding(finding: str, spec: ModelSpec) -> None:
+    trained = [known.name for known in spec.findings if known.trained]
+    for known in spec.findings:
+        if known.name == finding:
+            if known.trained:
+                return
+            raise UntrainedFinding(
+                f"The model {spec.name} was not trained on {known.name}; it was on {', '.join(trained)}."
+            )
+    # The unknown name is the caller's text and is not repeated: it would travel into logs.
+    raise UnknownFinding(f"The model {spec.name} does not know that finding; it knows {', '.join(trained)}.")
+
+
+def choose_findings(options: ExplainOptions, spec: ModelSpec, scores: Float32Array) -> tuple[int, ...]:
+    """Columns of the findings to explain, given the radiograph's own (F,) scores.
+
+    Those asked for, in that order; else every trained finding at or above its operating point; else the one whose
+    score is highest.
+    """
+    names = [finding.name for finding in spec.findings]
+    if options.findings:
+        return tuple(names.index(finding) for finding in options.findings)
+    trained = [column for column, finding in enumerate(spec.findings) if finding.trained]
+    if not trained:
+        raise UntrainedFinding(f"The model {spec.name} was not trained on any finding.")
+    present = tuple(column for column in trained if scores[column] >= spec.findings[column].operating_point)
+    return present or (max(trained, key=lambda column: float(scores[column])),)

@@ -1,0 +1,198 @@
+"""The λ schedules and stop rules of every search profile, as pure functions of numbers.
+
+A schedule never depends on the scores met on the way, so its λs can be evaluated many at a time and the first stop
+be picked afterwards; the answer is that of a loop that evaluates one λ after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxrshift_api.types import ExplainOptions, Profile, StopReason
+
+Lambdas = NDArray[np.float64]
+
+LATENTSHIFT_DROP = 0.8
+LATENTSHIFT_FLOOR = 0.05
+LATENTSHIFT_LAST = -3000.0
+LATENTSHIFT_PIXEL_CHANGE = 0.05
+GIFSPLANATION_DROP = 0.15
+GIFSPLANATION_LAST = -1000.0
+
+TWO_SIDED_TARGET = 0.8
+TWO_SIDED_FLOOR = 0.05
+TWO_SIDED_PIXEL_CHANGE = 0.10
+TWO_SIDED_FIRST = 0.25
+"""Change of the score's logit that the first step asks for, to first order."""
+TWO_SIDED_RATIO = 1.4
+TWO_SIDED_STEPS = 18
+TWO_SIDED_SLACK = 1e-3
+"""A score that turns back by less than this has not reversed: saturated scores tremble in their last digits."""
+
+DEFAULT_FRAMES = {
+    Profile.TWO_SIDED: 11,
+    Profile.LATENTSHIFT: 10,
+    Profile.GIFSPLANATION: 10,
+    Profile.FIXED: 11,
+}
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One evaluated λ: its score, and Σ|x(λ) − x₀| over the pixels as a share of the profile's own reference."""
+
+    lam: float
+    score: float
+    change: float
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a walk ended and the λ that it keeps."""
+
+    reason: StopReason
+    limit: float
+
+
+StopRule = Callable[[float, Observation, Observation], Stop | None]
+"""(start score, previous observation, this observation) -> a Stop, or None to walk on."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One direction of one search: the λs in the order they are met, and the rule that ends it.
+
+    ``absolute`` says what a pixel change is measured against: Σ|x₀| as in the published code, or, if False,
+    Σ|x₀ − darkest|, which does not depend on where a model puts the zero of its units.
+    """
+
+    lambdas: Lambdas
+    rule: StopRule
+    absolute: bool
+
+
+# ---- the published profiles: downwards only, λ = 0 is the first one met, the λ that stops is kept ----
+
+
+def latentshift_schedule() -> Lambdas:
+    """λ ← λ − 10 + ⌊λ / 10⌋ from 0 to the first λ ≤ −3000 (latentshift 0.0.6, its default arguments)."""
+    lambdas = [0.0]
+    while lambdas[-1] > LATENTSHIFT_LAST:
+        lambdas.append(lambdas[-1] - 10.0 + lambdas[-1] // 10)
+    return np.array(lambdas)
+
+
+def gifsplanation_schedule() -> Lambdas:
+    """λ by 1 down to −10, then by 10 down to −1000 (the code of arXiv 2102.09475)."""
+    return np.concatenate([-np.arange(0.0, 10.0), -np.arange(10.0, -GIFSPLANATION_LAST + 1, 10.0)])
+
+
+def latentshift_rule(start: float, last: Observation, now: Observation) -> Stop | None:
+    """Score rises, falls below 0.05, has dropped by more than 0.8, λ ≤ −3000, or Σ|Δx| > 5% of Σ|x₀|."""
+    if now.score > last.score:
+        return Stop(StopReason.REVERSED, now.lam)
+    if now.score < LATENTSHIFT_FLOOR:
+        return Stop(StopReason.FLOOR, now.lam)
+    if start - LATENTSHIFT_DROP > now.score:
+        return Stop(StopReason.TARGET, now.lam)
+    if now.lam <= LATENTSHIFT_LAST:
+        return Stop(StopReason.LAST_LAMBDA, now.lam)
+    if now.change > LATENTSHIFT_PIXEL_CHANGE:
+        return Stop(StopReason.PIXEL_CHANGE, now.lam)
+    return None
+
+
+def gifsplanation_rule(start: float, last: Observation, now: Observation) -> Stop | None:
+    """Score rises, has dropped by more than 0.15, or λ ≤ −1000."""
+    if now.score > last.score:
+        return Stop(StopReason.REVERSED, now.lam)
+    if start - GIFSPLANATION_DROP > now.score:
+        return Stop(StopReason.TARGET, now.lam)
+    if now.lam <= GIFSPLANATION_LAST:
+        return Stop(StopReason.LAST_LAMBDA, now.lam)
+    return None
+
+
+# ---- two-sided: both directions, in the model's own unit ----
+
+
+def two_sided_schedule(start: float, squared_norm: float, direction: int) -> Lambdas:
+    """λ_k = ± (c s₀(1 − s₀) / ‖g‖²) r^k, k = 0, 1, ...: each asks for a change of c r^k in the score's logit.
+
+    To first order s(λ) ≈ s₀ + λ‖g‖², and a logit moves by Δs / (s₀(1 − s₀)). Asking in logits rather than in scores
+    gives a saturated score, whose gradient is short, steps as small as any other's. s₀(1 − s₀) is held above 1e-4.
+    """
+    slope = max(start * (1.0 - start), 1e-4)
+    first = TWO_SIDED_FIRST * slope / squared_norm
+    return direction * first * TWO_SIDED_RATIO ** np.arange(TWO_SIDED_STEPS, dtype=np.float64)
+
+
+def two_sided_rule(direction: int, last_lambda: float, target: float, pixel_change: float) -> StopRule:
+    """The rule of one direction; −1 curtails and stops at the floor, +1 exaggerates and stops at its mirror.
+
+    A step too far (the score turned back, or too many pixels moved) is not kept: the one before it is. Where the
+    very first step moves too many pixels, it is shortened in proportion.
+    """
+
+    def rule(start: float, last: Observation, now: Observation) -> Stop | None:
+        if now.change > pixel_change:
+            limit = last.lam if last.lam else now.lam * pixel_change / now.change
+            return Stop(StopReason.PIXEL_CHANGE, limit)
+        if direction * (now.score - last.score) < -TWO_SIDED_SLACK:
+            return Stop(StopReason.REVERSED, last.lam)
+        if direction < 0 and now.score <= TWO_SIDED_FLOOR:
+            return Stop(StopReason.FLOOR, now.lam)
+        if direction > 0 and now.score >= 1.0 - TWO_SIDED_FLOOR:
+            return Stop(StopReason.CEILING, now.lam)
+        if direction * (now.score - start) >= target:
+            return Stop(StopReason.TARGET, now.lam)
+        if now.lam == last_lambda:
+            return Stop(StopReason.LAST_LAMBDA, now.lam)
+        return None
+
+    return rule
+
+
+def walks(options: ExplainOptions, start: float, squared_norm: float) -> tuple[Walk | None, Walk | None]:
+    """The walks below and above λ = 0 that ``options.profile`` asks for; None where it does not search."""
+    match options.profile:
+        case Profile.LATENTSHIFT:
+            return Walk(latentshift_schedule(), latentshift_rule, absolute=True), None
+        case Profile.GIFSPLANATION:
+            return Walk(gifsplanation_schedule(), gifsplanation_rule, absolute=True), None
+        case Profile.TWO_SIDED:
+            return _two_sided(options, start, squared_norm, -1), _two_sided(options, start, squared_norm, +1)
+        case Profile.FIXED:
+            return None, None
+
+
+def _two_sided(options: ExplainOptions, start: float, squared_norm: float, direction: int) -> Walk:
+    lambdas = two_sided_schedule(start, squared_norm, direction)
+    target = TWO_SIDED_TARGET if options.target_change is None else options.target_change
+    pixel_change = TWO_SIDED_PIXEL_CHANGE if options.pixel_change is None else options.pixel_change
+    return Walk(lambdas, two_sided_rule(direction, float(lambdas[-1]), target, pixel_change), absolute=False)
+
+
+def frame_lambdas(below: float, above: float, frames: int) -> Lambdas:
+    """``frames`` λs from ``below`` ≤ 0 to ``above`` ≥ 0, ascending, with λ = 0 exactly one of them.
+
+    A one-sided range is evenly spaced, as in the published code. In a two-sided one each side is evenly spaced and
+    gets frames in proportion to its length where the count allows, at least one; an even count grows by one.
+    """
+    if below == 0.0 or above == 0.0:
+        return np.linspace(below, above, frames)
+    frames = max(frames + (frames + 1) % 2, 3)
+    left = min(max(round((frames - 1) * -below / (above - below)), 1), frames - 2)
+    return np.concatenate([np.linspace(below, 0.0, left + 1), np.linspace(0.0, above, frames - left)[1:]])
+
+
+def balanced_lambdas(below: float, above: float, frames: int) -> Lambdas:
+    """As ``frame_lambdas``, but half of the frames on each side: the sides of a search have lengths of their own."""
+    if below == 0.0 or above == 0.0:
+        return frame_lambdas(below, above, frames)
+    half = max(frames // 2, 1)
+    return np.concatenate([np.linspace(below, 0.0, half + 1), np.linspace(0.0, above, half + 1)[1:]])
