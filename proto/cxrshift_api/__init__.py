@@ -1,0 +1,1 @@
+"""The contract: types, protobuf messages, and the one codec between them."""

@@ -1,0 +1,1 @@
+"""Latent Shift explanations of chest X-ray classifiers."""

@@ -1,0 +1,1 @@
+"""The method: model protocol, passes, search and engine; needs torch and numpy alone."""

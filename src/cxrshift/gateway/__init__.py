@@ -1,0 +1,1 @@
+"""The public face of the service: REST and gRPC in front of TorchServe, without torch."""

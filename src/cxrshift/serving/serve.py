@@ -44,7 +44,7 @@ def _print_line(line: str) -> None:
 
 @contextmanager
 def _stop_on_signals() -> Iterator[None]:
-    """Turn the first SIGTERM or SIGINT into an exception here, in start-up too; later ones must not stop the tidying."""
+    """Turn the first SIGTERM or SIGINT into an exception, also in start-up; later ones must not stop the tidying."""
 
     def request_stop(number: int, frame: FrameType | None) -> None:
         for one in (signal.SIGTERM, signal.SIGINT):
