@@ -15,7 +15,7 @@ from .bones import draw_bones
 from .canvas import Array, Canvas, box, ellipse, smooth_noise, stroke
 from .vessels import draw_vessels
 
-CORE = 0.50
+CORE = 0.62
 """Attenuation of the soft tissue that takes the place of air, along a ray through the middle of the chest."""
 HEART_AIR = 0.12
 """Share of the air that still lies before and behind the heart."""
@@ -69,7 +69,7 @@ def trace_thorax(anatomy: Anatomy, canvas: Canvas) -> Thorax:
     reach = np.abs(x)
     rows = np.linspace(-1.4, 1.4, 512, dtype=np.float32)
     widths = cage_half_width(anatomy, rows)
-    slope = np.gradient(widths, rows)
+    slope = np.clip(np.gradient(widths, rows), -2.5, 2.5)  # near the apex the cage widens without bound
     depth = np.interp(y, rows, widths / np.sqrt(1 + slope**2)) - reach * np.interp(y, rows, 1 / np.sqrt(1 + slope**2))
     cage = np.minimum(depth, y - anatomy.apex)
     middle = 0.50 * anatomy.cage_width
@@ -132,15 +132,15 @@ def _draw_soft_tissue(
     trunk = np.interp(y, rows, widths) - np.abs(x)
     body = canvas.cover(np.asarray(trunk, dtype=np.float32), 0.03)
     thickness = np.sqrt(np.clip(trunk, 0.0, 0.5) / 0.5)
-    wall = body * (0.10 + 0.26 * thickness)
+    wall = body * (0.20 + 0.17 * thickness)
     for side in (RIGHT, LEFT):
         arm = ellipse(canvas, (side * (outer + 0.22 + anatomy.arms), 0.15), (0.20, 1.0), side * 0.06)
-        wall = np.maximum(wall, canvas.cover(arm, 0.04) * (0.16 + 0.5 * np.sqrt(np.clip(arm, 0, 0.2))))
+        wall = np.maximum(wall, canvas.cover(arm, 0.04) * (0.24 + 0.55 * np.sqrt(np.clip(arm, 0, 0.2))))
         breast = ellipse(canvas, (side * 0.42, anatomy.dome[0] - 0.10), (0.30, 0.26), side * 0.15)
         wall = wall + anatomy.breasts * canvas.cover(breast, 0.05) * canvas.cover(breast, 0.35)
     wall = wall * (1.0 + 0.05 * smooth_noise(rng, canvas.size, 5))
     below = canvas.cover(-thorax.above, 0.10)
-    core = body * np.clip(trunk / 0.35, 0, 1) * (CORE + 0.05 * below)
+    core = body * np.clip(trunk / 0.25, 0, 1) * (CORE + 0.05 * below)
     core = core * np.where(thorax.cage > 0, 1.0, 0.55 + 0.45 * np.exp(np.clip(thorax.cage, None, 0) / 0.10))
     return np.asarray(wall, dtype=np.float32), np.asarray(core, dtype=np.float32)
 

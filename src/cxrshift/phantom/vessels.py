@@ -12,7 +12,7 @@ from .canvas import Array, Canvas, splat
 
 GENERATIONS = 5
 _WIDTHS = (0.030, 0.020, 0.013, 0.009, 0.007)
-_DENSITIES = (0.16, 0.14, 0.13, 0.11, 0.09)
+_DENSITIES = (0.10, 0.085, 0.075, 0.06, 0.05)
 
 
 @dataclass(frozen=True)
