@@ -1,0 +1,62 @@
+"""What a compressed DICOM frame says of itself, read ahead of decoding it.
+
+A decoder trusts the frame's own size, not the DICOM header's: a small header can hide a frame of gigabytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+_J2K_START = b"\xff\x4f\xff\x51"
+_JPEG_START = b"\xff\xd8"
+_NOT_FRAMES = (0xC4, 0xC8, 0xCC)
+_JPEG_LS_FRAME = 0xF7
+_ALONE = (0x01, *range(0xD0, 0xD9))
+"""JPEG markers with no length after them."""
+
+
+@dataclass(frozen=True)
+class Codestream:
+    """Height, width, components and bits per component of a JPEG, JPEG-LS or JPEG 2000 frame."""
+
+    rows: int
+    columns: int
+    samples: int
+    bits: int
+
+
+def read_codestream(frame: bytes) -> Codestream | None:
+    """The header of a compressed frame; None where it has none that is known. Raises struct.error if cut short."""
+    start = frame.find(_J2K_START)
+    if start >= 0 and not frame.startswith(_JPEG_START):
+        return _read_j2k(frame, start + len(_J2K_START))
+    if frame.startswith(_JPEG_START):
+        return _read_jpeg(frame)
+    return None
+
+
+def _read_j2k(frame: bytes, position: int) -> Codestream:
+    """The SIZ segment (ISO/IEC 15444-1, A.5.1)."""
+    _, _, right, bottom, left, top, _, _, _, _, samples, depth = struct.unpack_from(">HH8IHB", frame, position)
+    return Codestream(bottom - top, right - left, samples, (depth & 0x7F) + 1)
+
+
+def _read_jpeg(frame: bytes) -> Codestream | None:
+    """The first frame header (SOF, ISO/IEC 10918-1, B.2.2, and ISO/IEC 14495-1, C.2.2)."""
+    position = len(_JPEG_START)
+    while position < len(frame):
+        prefix, marker = struct.unpack_from(">BB", frame, position)
+        if prefix != 0xFF:
+            return None
+        if marker == 0xFF:  # a fill byte
+            position += 1
+            continue
+        if marker in _ALONE:
+            position += 2
+            continue
+        if (0xC0 <= marker <= 0xCF and marker not in _NOT_FRAMES) or marker == _JPEG_LS_FRAME:
+            bits, rows, columns, samples = struct.unpack_from(">BHHB", frame, position + 4)
+            return Codestream(rows, columns, samples, bits)
+        position += 2 + struct.unpack_from(">H", frame, position + 2)[0]
+    return None

@@ -1,0 +1,109 @@
+"""DICOM files, by pydicom: which are radiographs, and their pixels on one grey scale."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.filereader import read_dataset, read_preamble
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from ..errors import InvalidImage, TooLarge
+from .dicom_kinds import refuse_other_kinds
+from .dicom_pixels import PixelLayout, read_layout, read_samples
+from .dicom_tones import TONE_KEYWORDS, read_tones
+from .grey import luminance
+from .libraries import reading
+from .limits import DEFAULT_LIMITS, DecodeLimits
+from .tones import Tones, render
+
+_KEYWORDS = (
+    "SOPClassUID",
+    "Modality",
+    "PresentationIntentType",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "PixelData",
+    *(f"{colour}PaletteColorLookupTableDescriptor" for colour in ("Red", "Green", "Blue")),
+    *(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
+    *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
+    *TONE_KEYWORDS,
+)
+"""All that is ever read of a data set: nothing about the patient, and no memory for what is not needed."""
+
+_WITHOUT_PREAMBLE = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
+"""Group 0002 or 0008 in little endian, 0008 in big endian: how a data set begins where the preamble is missing."""
+
+
+def is_dicom(data: bytes) -> bool:
+    """Whether ``data`` begins as a DICOM file does, or as one whose preamble was lost."""
+    return data[128:132] == b"DICM" or data.startswith(_WITHOUT_PREAMBLE)
+
+
+def decode_dicom(data: bytes, limits: DecodeLimits) -> NDArray[np.float32]:
+    """(H, W) float32 in [0, 1], bone bright, of a DICOM radiograph; of several frames, the first.
+
+    ``tones.render`` gives the scale. Raises InvalidImage, UnsupportedImage (``dicom_kinds`` says of what, and
+    ``dicom_pixels`` for which encodings) and TooLarge.
+    """
+    with reading("DICOM"):
+        header = _read_header(data, limits)
+        refuse_other_kinds(header)
+        layout = read_layout(header, limits)
+        limits.check_sides(layout.rows, layout.columns)
+        samples = read_samples(header, layout, first_frame_only=True)
+        if layout.photometric == "PALETTE COLOR":
+            samples = apply_color_lut(samples, header)[..., :3]
+            layout = PixelLayout.of_palette(layout, samples.dtype.itemsize * 8)
+        tones = read_tones(header, layout) if samples.ndim == 2 else Tones(layout.bits_stored)
+    if samples.ndim == 2:
+        return render(samples, tones)
+    return np.asarray(np.clip(luminance(samples) / np.float32((1 << layout.bits_stored) - 1), 0.0, 1.0))
+
+
+def stored_pixels(data: bytes, *, limits: DecodeLimits = DEFAULT_LIMITS) -> NDArray[Any]:
+    """Every stored sample of a DICOM file of any kind, before any table or window.
+
+    ([frames,] rows, columns[, samples]) of the integer type that the file states, in native byte order; axes of
+    length 1 are left out, YBR is given as RGB. Raises InvalidImage, UnsupportedImage where there are no pixels or no
+    decoder, and TooLarge.
+    """
+    if not is_dicom(data):
+        raise InvalidImage("The bytes are no DICOM file.")
+    with reading("DICOM"):
+        header = _read_header(data, limits)
+        return read_samples(header, read_layout(header, limits), first_frame_only=False)
+
+
+def _read_header(data: bytes, limits: DecodeLimits) -> FileDataset:
+    if DeflatedExplicitVRLittleEndian.encode() in data:
+        _check_inflated_size(data, limits)
+    return dcmread(io.BytesIO(data), force=True, specific_tags=list(_KEYWORDS))
+
+
+def _check_inflated_size(data: bytes, limits: DecodeLimits) -> None:
+    """Raise TooLarge where pydicom, which inflates without a bound, would unpack more than ``max_bytes``."""
+    file = io.BytesIO(data)
+    read_preamble(file, force=True)
+    meta = Dataset(read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2))
+    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return
+    inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[file.tell() :], limits.max_bytes + 1)
+    if len(inflated) > limits.max_bytes:
+        raise TooLarge(f"The DICOM file is too large once inflated; at most {limits.max_bytes} bytes are read.")
