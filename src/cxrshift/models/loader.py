@@ -1,0 +1,85 @@
+"""A model folder, or the name of one, to a Model that can be explained."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, cast
+
+from torch import nn
+
+from ..core.model import FindingSpec, LatentModel, Model, ModelSpec
+from ..errors import ManifestError, MethodError, ModelError
+from .folders import find_model
+from .manifest import NAME_PATTERN, Manifest, read_manifest
+from .weights import Weights, read_weights
+
+Build = Callable[[Manifest, Weights], LatentModel]
+"""Networks from a manifest and its files' tensors: a torch module, or an object that has some as attributes."""
+
+KINDS: Final[Mapping[str, str]] = MappingProxyType(
+    {"compact": "cxrshift.models.compact", "xrv": "cxrshift.models.xrv"},
+)
+"""For each kind of model the module whose function ``build`` makes its networks; imported when it is first needed."""
+
+_RUNTIME = "torch"
+
+
+def load_model(name_or_folder: str | Path, *, device: str = "cpu", kinds: Mapping[str, str] = KINDS) -> Model:
+    """The model in a folder, or the installed model of that name, with its networks frozen on ``device``.
+
+    A string that could be a model's name is one; write ``./phantom`` or a Path for a folder. Raises ModelError, of
+    which ManifestError and WeightsError say what is wrong with the folder.
+    """
+    if isinstance(name_or_folder, str) and re.fullmatch(NAME_PATTERN, name_or_folder):
+        folder = find_model(name_or_folder)
+        manifest = read_manifest(folder)
+        if manifest.name != name_or_folder:
+            raise ManifestError(f"manifest.toml: name is {manifest.name}; its folder is called {name_or_folder}.")
+    else:
+        folder = Path(name_or_folder)
+        manifest = read_manifest(folder)
+    networks = _builder(manifest, kinds)(manifest, read_weights(folder, manifest))
+    if networks.findings != tuple(finding.name for finding in manifest.findings):
+        raise MethodError(f"The networks of {manifest.name} do not score the findings that its manifest lists.")
+    _freeze(networks, device)
+    return Model(describe(manifest), networks, device)
+
+
+def describe(manifest: Manifest) -> ModelSpec:
+    """What the engine needs of a manifest."""
+    return ModelSpec(
+        name=manifest.name,
+        version=manifest.version,
+        summary=manifest.summary,
+        input_size=manifest.input_size,
+        input_range=manifest.input_range,
+        findings=tuple(FindingSpec(f.name, f.operating_point, f.trained) for f in manifest.findings),
+        precision=manifest.precision,
+        runtime=manifest.runtime,
+        files=manifest.files,
+    )
+
+
+def _builder(manifest: Manifest, kinds: Mapping[str, str]) -> Build:
+    if manifest.runtime != _RUNTIME:
+        raise ManifestError(f"manifest.toml: runtime must be {_RUNTIME}; this version runs models in nothing else.")
+    if manifest.kind not in kinds:
+        raise ManifestError(f"manifest.toml: kind must be one that this version knows: {', '.join(sorted(kinds))}.")
+    return cast(Build, importlib.import_module(kinds[manifest.kind]).build)
+
+
+def _freeze(networks: LatentModel, device: str) -> None:
+    """Networks to ``device``, in evaluation mode; the method differentiates by the latent, never by a weight."""
+    parts = [networks] if isinstance(networks, nn.Module) else vars(networks).values()
+    modules = [part for part in parts if isinstance(part, nn.Module)]
+    if not modules:
+        raise TypeError("a kind's build must return a torch module, or an object with torch modules as attributes")
+    try:
+        for module in modules:
+            module.eval().requires_grad_(False).to(device)
+    except (RuntimeError, AssertionError) as error:  # torch raises the latter where it was built without CUDA
+        raise ModelError(f"The device {device} cannot be used on this machine; cpu always can.") from error
