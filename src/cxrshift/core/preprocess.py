@@ -25,7 +25,13 @@ def describe_preprocessing(spec: ModelSpec) -> str:
 
 
 def prepare(radiograph: Radiograph, spec: ModelSpec) -> Tensor:
-    """Crop, resize and scale one radiograph to (1, S, S) float32 in the model's units.
+    """Crop, resize and scale one radiograph to (1, S, S) float32 in the model's units."""
+    low, high = spec.input_range
+    return (square_pixels(radiograph, spec.input_size) * (high - low) + low)[None]
+
+
+def square_pixels(radiograph: Radiograph, size: int) -> Tensor:
+    """The radiograph's central square at ``size`` pixels a side: (S, S) float32 in [0, 1].
 
     The centre crop keeps the aspect ratio, as torchxrayvision's own loader does; antialiasing keeps fine structure
     of a large radiograph from folding into the small input.
@@ -34,11 +40,9 @@ def prepare(radiograph: Radiograph, spec: ModelSpec) -> Tensor:
     side = min(pixels.shape)
     top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
     square = torch.from_numpy(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
-    size = (spec.input_size, spec.input_size)
-    if side != spec.input_size:
-        square = functional.interpolate(square[None, None], size=size, mode="bilinear", antialias=True)[0, 0]
-    low, high = spec.input_range
-    return (square.clamp(0, 1) * (high - low) + low)[None]
+    if side != size:
+        square = functional.interpolate(square[None, None], size=(size, size), mode="bilinear", antialias=True)[0, 0]
+    return square.clamp(0, 1)
 
 
 def pixel_scale(spec: ModelSpec) -> PixelScale:

@@ -77,7 +77,7 @@ def _draw_clavicle(rng: np.random.Generator, anatomy: Anatomy, canvas: Canvas, s
     ]
     distance = stroke(canvas, smooth_curve([(side * px, py) for px, py in points], 16), 0.12)
     half = 0.033 + 0.010 * np.clip(0.3 - np.abs(canvas.x), 0, 0.3) / 0.3
-    return np.asarray(0.15 * _tube(distance / half, 1.0), dtype=np.float32)
+    return np.asarray(0.15 * _tube(np.asarray(distance / half, dtype=np.float32), 1.0), dtype=np.float32)
 
 
 def _draw_shoulder(rng: np.random.Generator, anatomy: Anatomy, canvas: Canvas, side: int) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,9 +99,7 @@ def stroke(canvas: Canvas, curve: NDArray[np.float64], reach: float) -> Array:
     distance = np.full((canvas.size, canvas.size), reach, dtype=np.float32)
     pixels = canvas.to_pixels(curve)
     margin = reach / canvas.pixel + 1.0
-    for (a, b), (start, end) in zip(
-        zip(curve, curve[1:], strict=False), zip(pixels, pixels[1:], strict=False), strict=True
-    ):
+    for (a, b), (start, end) in zip(pairwise(curve), pairwise(pixels), strict=True):
         low = np.maximum(np.floor(np.minimum(start, end) - margin), 0).astype(int)
         high = np.minimum(np.ceil(np.maximum(start, end) + margin) + 1, canvas.size).astype(int)
         if (low >= high).any():

@@ -151,7 +151,7 @@ def _draw_airways(anatomy: Anatomy, canvas: Canvas) -> Array:
     trachea = box(canvas, (0.005, carina - 0.55), (0.038, 0.55), 0.03, 0.0)
     right = stroke(canvas, np.array([[0.0, carina - 0.02], [-0.14, carina + 0.14]]), 0.1)
     left = stroke(canvas, np.array([[0.0, carina - 0.02], [0.17, carina + 0.11]]), 0.1)
-    bronchi = canvas.cover(0.024 - np.minimum(right, left), 0.03)
+    bronchi = canvas.cover(np.asarray(0.024 - np.minimum(right, left), dtype=np.float32), 0.03)
     return np.asarray(-0.11 * canvas.cover(trachea, 0.035) - 0.05 * bronchi, dtype=np.float32)
 
 

@@ -38,7 +38,7 @@ class Phantom:
 
 
 def generate(seed: int, *, size: int = DEFAULT_SIZE, findings: Collection[str] | None = None) -> Phantom:
-    """The patient of ``seed``, with ``findings`` or with those that the seed draws; the same numbers give the same pixels.
+    """The patient of ``seed``, with ``findings`` or with those that the seed draws; always the same pixels.
 
     Patient, exposure and every finding draw from streams of their own: with other ``findings`` the same seed is the
     same patient on the same film, and with another ``size`` the same picture at another resolution (but for noise).

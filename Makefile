@@ -1,0 +1,65 @@
+# Everything runs in a virtual environment of its own, made on first use from requirements.lock.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format serve train-phantom evaluate-phantom latency lock proto clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+install: $(READY) ## Make the virtual environment, Java for TorchServe included
+
+$(READY): requirements.lock requirements-oracles.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(not (3, 11) <= v[:2] <= (3, 13) and \
+		f"cxrshift needs Python 3.11 to 3.13; this is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "The venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
+	@echo "Installing into $(VENV) (several GB, mostly torch) ..."
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements-oracles.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: $(READY) ## Explain a phantom through TorchServe and the gateway; pictures in out/demo
+	@$(BIN)/python -m cxrshift.demo --out out/demo
+
+test: $(READY) ## Run all tests, with coverage
+	@rm -f .coverage .coverage.*
+	@$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
+
+lint: $(READY) ## Check style and types
+	@$(BIN)/ruff format --check --quiet . || { echo "run: make format" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+
+format: $(READY) ## Put the code in shape
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+serve: $(READY) ## Serve the embedded model: REST 8000, gRPC 8001, metrics 8002, until SIGTERM
+	@exec $(BIN)/cxrshift serve
+
+train-phantom: $(READY) ## Train the embedded model again, from nothing
+	@$(BIN)/python -m cxrshift.training.phantom_model --out model_store/phantom
+
+evaluate-phantom: $(READY) ## Measure the embedded model's explanations on 1,000 phantoms
+	@$(BIN)/cxrshift evaluate phantom --n 1000
+
+latency: $(READY) ## Time explanations through the running stack
+	@$(BIN)/python -m benchmarks.latency
+
+lock: $(READY) ## Resolve requirements.lock anew
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --all-extras --no-header --no-annotate --no-emit-index-url \
+		--python-version 3.11 pyproject.toml -o requirements.lock
+
+proto: $(READY) ## Generate the protobuf code anew
+	@cd proto && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. \
+		cxrshift_api/explain.proto cxrshift_api/torchserve_inference.proto
+
+clean: ## Remove what was made, the virtual environment included
+	@rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.*

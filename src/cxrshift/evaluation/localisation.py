@@ -1,0 +1,52 @@
+"""Whether a map points at the finding: against a mask of the same size."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch.nn import functional
+
+from cxrshift_api.types import Float32Array
+
+Mask = NDArray[np.bool_]
+
+TOLERANCE = 0.05
+"""How far beyond the mask a peak may lie, as a share of the picture's width."""
+
+
+def resize_mask(mask: Mask, size: int) -> Mask:
+    """(S, S) to (size, size): a cell belongs to the mask if at least half of it does, or the cell most covered."""
+    shares = functional.adaptive_avg_pool2d(torch.from_numpy(mask).float()[None, None], size)[0, 0].numpy()
+    return np.asarray(shares >= min(0.5, float(shares.max())), dtype=np.bool_) & bool(mask.any())
+
+
+def peak_is_inside(heatmap: Float32Array, mask: Mask, *, tolerance: float = TOLERANCE) -> bool:
+    """The pointing game: whether the map's highest value lies in the mask, dilated by ``tolerance`` of the width."""
+    peak = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
+    distance = ndimage.distance_transform_edt(~mask)
+    return bool(mask.any() and distance[peak] <= tolerance * mask.shape[1])
+
+
+def overlap(heatmap: Float32Array, mask: Mask) -> float:
+    """Intersection over union, in [0, 1], of the mask and the map's highest values, as many as the mask has pixels.
+
+    The threshold is the one of arXiv 2102.09475: it leaves the area of the mask.
+    """
+    area = int(mask.sum())
+    if area == 0:
+        return 0.0
+    highest = np.argpartition(heatmap, -area, axis=None)[-area:]
+    common = int(mask.ravel()[highest].sum())
+    return common / (2 * area - common)
+
+
+def auroc(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
+    """Area under the ROC curve, by ranks (Mann-Whitney); ties count half. NaN where one class is absent."""
+    positives, negatives = scores[labels], scores[~labels]
+    if not len(positives) or not len(negatives):
+        return float("nan")
+    ordered = np.sort(negatives)
+    below, upto = np.searchsorted(ordered, positives, "left"), np.searchsorted(ordered, positives, "right")
+    return float((below + upto).mean() / 2 / len(negatives))

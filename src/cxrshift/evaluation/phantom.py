@@ -1,0 +1,195 @@
+"""How good a model's explanations are on phantoms, whose findings are known to the pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxrshift_api.types import ExplainOptions, Explanation, Problem
+
+from ..core.engine import Engine, Order
+from ..core.model import LatentModel, Model
+from ..phantom import FINDINGS, Phantom, generate
+from .localisation import auroc, overlap, peak_is_inside, resize_mask
+
+FIRST_SEED = 1 << 40
+"""Seeds of evaluation start here, far from any that a model was trained on."""
+SEEDS_APART = 1_000_000
+SURE_POSITIVE, SURE_NEGATIVE = 0.7, 0.3
+DROP, RISE = 0.5, 0.3
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Share:
+    """``reached`` of ``total`` cases."""
+
+    reached: int
+    total: int
+
+    @property
+    def value(self) -> float:
+        """In [0, 1]; NaN without cases."""
+        return self.reached / self.total if self.total else float("nan")
+
+
+@dataclass(frozen=True)
+class FindingReport:
+    """One finding's figures over all phantoms."""
+
+    finding: str
+    auroc: float
+    dropped: Share
+    """Positives scored 0.7 or more whose score fell by 0.5 or more."""
+    raised: Share
+    """Negatives scored 0.3 or less whose score rose by 0.3 or more; one absent finding of each phantom is asked."""
+    pointed: Share
+    """Positives whose heatmap peaks inside the mask, dilated by 5% of the width."""
+    overlap: float
+    """Mean intersection over union of mask and heatmap at the mask's area, over positives."""
+
+
+@dataclass(frozen=True)
+class PhantomReport:
+    """What ``evaluate phantom`` prints."""
+
+    model: str
+    version: str
+    phantoms: int
+    seed: int
+    ssim: float
+    """Mean structural similarity of radiograph and reconstruction."""
+    mae: float
+    """Mean absolute error of the reconstruction, in model units."""
+    findings: tuple[FindingReport, ...]
+
+    def pooled(self, name: str) -> Share:
+        """``dropped``, ``raised`` or ``pointed`` over all findings together."""
+        shares: list[Share] = [getattr(finding, name) for finding in self.findings]
+        return Share(sum(s.reached for s in shares), sum(s.total for s in shares))
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What is kept of one explanation; ``pointed`` and ``overlap`` are of the present findings only."""
+
+    finding: str
+    phantom: int
+    present: bool
+    score: float
+    drop: float
+    rise: float
+    ssim: float
+    mae: float
+    pointed: bool = False
+    overlap: float = 0.0
+
+
+def evaluate_phantom(
+    model: Model | LatentModel,
+    *,
+    n: int,
+    seed: int,
+    workers: int = 2,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> PhantomReport:
+    """Draw ``n`` phantoms of seeds that belong to ``seed``, explain every present and one absent finding of each.
+
+    ``progress`` is told how many explanations are done, and of how many. Raises ValueError if the model does not know
+    the phantoms' findings or ``n`` is not positive.
+    """
+    engine = Engine(model)
+    known = [f.name for f in engine.spec.findings]
+    if n < 1 or not set(FINDINGS) <= set(known):
+        raise ValueError(f"needs at least one phantom and a model that knows {', '.join(FINDINGS)}")
+    first = FIRST_SEED + seed * SEEDS_APART
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        phantoms = list(pool.map(generate, range(first, first + n), chunksize=16))
+    scores = _score(engine, phantoms)
+    cases = _explain(engine, phantoms, np.random.default_rng(seed), progress)
+    seen = {case.phantom: case for case in cases}.values()
+    return PhantomReport(
+        model=engine.spec.name,
+        version=engine.spec.version,
+        phantoms=n,
+        seed=seed,
+        ssim=float(np.mean([case.ssim for case in seen])),
+        mae=float(np.mean([case.mae for case in seen])),
+        findings=tuple(
+            _report(
+                name,
+                auroc(scores[:, known.index(name)], np.array([name in p.masks for p in phantoms])),
+                [case for case in cases if case.finding == name],
+            )
+            for name in FINDINGS
+        ),
+    )
+
+
+def _score(engine: Engine, phantoms: Sequence[Phantom]) -> NDArray[np.float64]:
+    """(N, F) scores of the radiographs themselves."""
+    rows = []
+    for start in range(0, len(phantoms), _BATCH):
+        scored = engine.classify([p.to_radiograph() for p in phantoms[start : start + _BATCH]])
+        for row in scored:
+            if isinstance(row, Problem):
+                raise RuntimeError(f"a phantom of {start} to {start + _BATCH - 1}: {row.message}")
+            rows.append([one.score for one in row])
+    return np.array(rows)
+
+
+def _explain(
+    engine: Engine, phantoms: Sequence[Phantom], rng: np.random.Generator, progress: Callable[[int, int], None]
+) -> list[_Case]:
+    asked: list[tuple[int, str]] = []
+    for i, phantom in enumerate(phantoms):
+        absent = [name for name in FINDINGS if name not in phantom.masks]
+        asked += [(i, name) for name in phantom.findings]
+        asked += [(i, str(rng.choice(absent)))] if absent else []
+    cases: list[_Case] = []
+    for start in range(0, len(asked), _BATCH):
+        some = asked[start : start + _BATCH]
+        orders = [Order(phantoms[i].to_radiograph(), ExplainOptions((name,))) for i, name in some]
+        for (i, name), outcome in zip(some, engine.explain(orders).outcomes, strict=True):
+            if isinstance(outcome, Problem):
+                raise RuntimeError(f"phantom {phantoms[i].seed}, {name}: {outcome.message}")
+            cases.append(_measure(i, phantoms[i], name, outcome[0]))
+        progress(len(cases), len(asked))
+    return cases
+
+
+def _measure(index: int, phantom: Phantom, name: str, explanation: Explanation) -> _Case:
+    quality = explanation.quality
+    case = _Case(
+        finding=name,
+        phantom=index,
+        present=name in phantom.masks,
+        score=float(explanation.radiograph_scores[explanation.findings.index(name)]),
+        drop=quality.drop,
+        rise=quality.rise,
+        ssim=quality.ssim,
+        mae=quality.mae,
+    )
+    if not case.present:
+        return case
+    mask = resize_mask(phantom.masks[name], explanation.heatmap.shape[0])
+    return replace(case, pointed=peak_is_inside(explanation.heatmap, mask), overlap=overlap(explanation.heatmap, mask))
+
+
+def _report(name: str, area: float, cases: Sequence[_Case]) -> FindingReport:
+    positives = [case for case in cases if case.present]
+    sure = [case for case in positives if case.score >= SURE_POSITIVE]
+    quiet = [case for case in cases if not case.present and case.score <= SURE_NEGATIVE]
+    return FindingReport(
+        finding=name,
+        auroc=area,
+        dropped=Share(sum(case.drop >= DROP for case in sure), len(sure)),
+        raised=Share(sum(case.rise >= RISE for case in quiet), len(quiet)),
+        pointed=Share(sum(case.pointed for case in positives), len(positives)),
+        overlap=float(np.mean([case.overlap for case in positives])) if positives else float("nan"),
+    )
