@@ -155,7 +155,7 @@ def decode_options(message: pb.ExplainOptions) -> ExplainOptions:
     """The message's options. Raises CodecError for an unknown enumeration value."""
 
     def optional(name: str) -> float | None:
-        return getattr(message, name) if message.HasField(name) else None  # type: ignore[arg-type]
+        return getattr(message, name) if message.HasField(name) else None
 
     return ExplainOptions(
         findings=tuple(message.findings),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -17,20 +18,20 @@ from cxrshift_api.types import (
     Float32Array,
     ModelInfo,
     Problem,
+    Profile,
     Receipt,
     StageSeconds,
 )
 
-from ..errors import CodedError, UnsupportedImage
+from ..errors import CodedError, InternalError, InvalidRequest, UnsupportedImage
 from ..image.radiograph import Radiograph
 from .heatmap import make_heatmap
 from .model import LatentModel, Model, as_model
-from .options import check_options, choose_findings
-from .passes import Passes, Shapes
+from .options import check_options, choose_findings, settle_options
+from .passes import Passes, Shapes, probabilities
 from .preprocess import describe_preprocessing, pixel_scale, prepare, store
-from .profiles import DEFAULT_FRAMES
 from .quality import assess
-from .shift import Encoded, Shift, Stopwatch, Wanted, encode, shift
+from .shift import Failure, Shift, Stopwatch, Wanted, shift
 
 ROW_BUDGET = 256
 """Rows in flight at once: bounds memory, not the size of a batch."""
@@ -69,18 +70,17 @@ class Engine:
         findings = tuple(FindingScore(f.name, 0.0, f.operating_point, f.trained) for f in self.spec.findings)
         return ModelInfo(self.spec.name, self.spec.version, self.spec.summary, self.spec.input_size, findings)
 
-    def classify(self, radiographs: Sequence[Radiograph]) -> tuple[tuple[FindingScore, ...], ...]:
-        """Every finding's score on each radiograph."""
+    def classify(self, radiographs: Sequence[Radiograph]) -> tuple[tuple[FindingScore, ...] | Problem, ...]:
+        """Every finding's score on each radiograph; a Problem where the model gives no probability."""
         if not radiographs:
             return ()
-        scores = self._score(torch.stack([prepare(r, self.spec) for r in radiographs]))
-        return tuple(
-            tuple(
-                FindingScore(f.name, float(s), f.operating_point, f.trained)
-                for f, s in zip(self.spec.findings, row, strict=True)
-            )
-            for row in scores
-        )
+        return tuple(map(self._finding_scores, self._score(self._prepare(radiographs))))
+
+    def _finding_scores(self, scores: Float32Array) -> tuple[FindingScore, ...] | Problem:
+        if not np.isfinite(scores).all():
+            return _no_probability()
+        findings = zip(self.spec.findings, scores, strict=True)
+        return tuple(FindingScore(f.name, float(score), f.operating_point, f.trained) for f, score in findings)
 
     def explain(self, orders: Sequence[Order]) -> EngineReply:
         """Explain a batch. One bad order becomes its own Problem and touches no other; the rest is unchanged."""
@@ -101,58 +101,77 @@ class Engine:
             return error.to_problem()
         return None
 
+    def _prepare(self, radiographs: Sequence[Radiograph]) -> Tensor:
+        return torch.stack([prepare(radiograph, self.spec) for radiograph in radiographs])
+
     def _score(self, images: Tensor) -> Float32Array:
-        return self._passes.score(images).float().cpu().numpy()
+        return probabilities(self._passes.score(images))
 
     def _explain_valid(self, orders: list[Order], watch: Stopwatch) -> list[tuple[Explanation, ...] | Problem]:
         with watch.stage("encode"):
-            images = torch.stack([prepare(order.radiograph, self.spec) for order in orders])
+            images = self._prepare([order.radiograph for order in orders])
             scores = self._score(images)
-            encoded = encode(self._passes, images, budget=self._budget)
+            latents = self._passes.encode(images)
         watch.rows += len(orders)
+        outcomes: list[tuple[Explanation, ...] | Problem] = [
+            () if np.isfinite(row).all() else _no_probability() for row in scores
+        ]
         wanted = [
-            Wanted(i, column, order.options)
+            Wanted(i, column, settle_options(order.options))
             for i, order in enumerate(orders)
+            if not isinstance(outcomes[i], Problem)
             for column in choose_findings(order.options, self.spec, scores[i])
         ]
+        if not wanted:
+            return outcomes
         darkest = self.spec.input_range[0]
-        shifts = shift(self._passes, encoded, wanted, darkest=darkest, budget=self._budget, watch=watch)
-        outcomes: list[tuple[Explanation, ...] | Problem] = [() for _ in orders]
-        with watch.stage("frames"):
-            for want, shifted in zip(wanted, shifts, strict=True):
-                so_far = outcomes[want.image]
-                if isinstance(so_far, Problem):
-                    continue
-                if shifted is None:
-                    outcomes[want.image] = self._unmoved(want)
-                    continue
-                explanation = self._explanation(want, shifted, images[want.image], scores[want.image], encoded)
-                outcomes[want.image] = (*so_far, explanation)
+        for want, shifted in shift(self._passes, latents, wanted, darkest=darkest, budget=self._budget, watch=watch):
+            so_far = outcomes[want.image]
+            if isinstance(so_far, Problem):
+                continue
+            if isinstance(shifted, Failure):
+                outcomes[want.image] = self._no_explanation(want, shifted)
+                continue
+            explanation = self._explanation(want, shifted, images[want.image, 0], scores[want.image])
+            outcomes[want.image] = (*so_far, explanation)
         return outcomes
 
-    def _unmoved(self, want: Wanted) -> Problem:
+    def _no_explanation(self, want: Wanted, failure: Failure) -> Problem:
         """A blank heatmap would look like a result; say instead that there is none."""
-        finding = self.spec.findings[want.column].name
-        return UnsupportedImage(
-            f"The score of {finding} does not respond to the latent code of this image, so no shift can explain it. "
-            "Ask for another finding, or send a frontal chest radiograph."
-        ).to_problem()
+        finding, profile = self.spec.findings[want.column].name, want.options.profile
+        match failure:
+            case Failure.UNRESPONSIVE:
+                return UnsupportedImage(
+                    f"The score of {finding} does not respond to the latent code of this image, so no shift can "
+                    "explain it. Ask for another finding, or send a frontal chest radiograph."
+                ).to_problem()
+            case Failure.UNMOVED:
+                return UnsupportedImage(
+                    f"The profile {profile.value} stops before its first step for {finding} on this image, so there is "
+                    "no shift to show. Ask for another profile or another finding."
+                ).to_problem()
+            case Failure.BROKEN if profile is Profile.FIXED:
+                return InvalidRequest(
+                    f"The model gives no valid frame or score for {finding} over this range of shifts. "
+                    "Ask for a smaller range."
+                ).to_problem()
+            case Failure.BROKEN:
+                return _no_probability()
 
-    def _explanation(
-        self, want: Wanted, shifted: Shift, image: Tensor, scores: Float32Array, encoded: Encoded
-    ) -> Explanation:
-        reconstruction = encoded.reconstructions[want.image, 0]
-        start = float(encoded.scores[want.image, want.column])
+    def _explanation(self, want: Wanted, shifted: Shift, image: Tensor, scores: Float32Array) -> Explanation:
+        """``image`` (H, W) and its own ``scores`` (F,), beside what the shift made of it."""
+        reconstruction = shifted.frames[shifted.zero]
+        curve = shifted.scores[:, want.column]
         low, high = self.spec.input_range
         finding = self.spec.findings[want.column]
         kind = want.options.heatmap
         quality = assess(
-            radiograph=image[0].to(reconstruction),
+            radiograph=image.to(reconstruction),
             reconstruction=reconstruction,
             data_range=high - low,
-            score_gap=abs(float(scores[want.column]) - start),
-            curve=shifted.scores[:, want.column],
-            zero=int(np.abs(shifted.lambdas).argmin()),
+            score_gap=abs(float(scores[want.column]) - float(curve[shifted.zero])),
+            curve=curve,
+            zero=shifted.zero,
             gradient_norm=shifted.gradient_norm,
             found=shifted.found,
         )
@@ -163,9 +182,9 @@ class Engine:
             scores=shifted.scores,
             frames=store(shifted.frames, self.spec),
             scale=pixel_scale(self.spec),
-            heatmap=make_heatmap(shifted.frames, reconstruction, kind).float().cpu().numpy(),
+            heatmap=make_heatmap(shifted.frames, reconstruction, kind).cpu().numpy(),
             heatmap_kind=kind,
-            radiograph=store(image[0], self.spec),
+            radiograph=store(image, self.spec),
             radiograph_scores=scores,
             operating_point=finding.operating_point,
             below=shifted.found.below,
@@ -175,7 +194,6 @@ class Engine:
         )
 
     def _receipt(self, options: ExplainOptions, finding: str) -> Receipt:
-        frames = options.frames or DEFAULT_FRAMES[options.profile]
         return Receipt(
             model=self.spec.name,
             model_version=self.spec.version,
@@ -184,10 +202,17 @@ class Engine:
             precision=self.spec.precision,
             runtime=self.spec.runtime,
             software=_software(),
-            options=replace(options, findings=(finding,), frames=frames),
+            options=replace(options, findings=(finding,)),
         )
 
 
+def _no_probability() -> Problem:
+    return InternalError(
+        "The model gave something other than a probability for this image; another image or model may work."
+    ).to_problem()
+
+
+@cache
 def _software() -> str:
     try:
         own = version("cxrshift")

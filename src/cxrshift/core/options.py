@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
+from dataclasses import replace
 
 from cxrshift_api.types import ExplainOptions, Float32Array, Profile
 
 from ..errors import InvalidRequest, UnknownFinding, UntrainedFinding
 from .model import ModelSpec
+from .profiles import DEFAULT_FRAMES, TWO_SIDED_PIXEL_CHANGE, TWO_SIDED_TARGET
 
 MIN_FRAMES = 2
 MAX_FRAMES = 101
 MAX_FINDINGS = 32
+SMALLEST_LAMBDA, LARGEST_LAMBDA = 1e-30, 1e30
+"""Limits other than 0 lie between these, well inside what the float32 arithmetic of the shift can hold."""
 
 
 def check_options(options: ExplainOptions, spec: ModelSpec) -> None:
@@ -29,12 +30,34 @@ def check_options(options: ExplainOptions, spec: ModelSpec) -> None:
             raise InvalidRequest(f"{name} goes with the profile two-sided; {options.profile.value} has its own rules.")
         if not 0.0 < value <= 1.0:
             raise InvalidRequest(f"{name} must be above 0 and at most 1.")
+    _check_findings(options, spec)
+
+
+def _check_findings(options: ExplainOptions, spec: ModelSpec) -> None:
+    if not any(known.trained for known in spec.findings):
+        raise UntrainedFinding(f"The model {spec.name} was not trained on any finding.")
     if len(options.findings) > MAX_FINDINGS:
         raise InvalidRequest(f"{len(options.findings)} findings were asked for; at most {MAX_FINDINGS} can be.")
     if len(set(options.findings)) != len(options.findings):
         raise InvalidRequest("A finding was asked for twice; name each once.")
     for finding in options.findings:
         _check_finding(finding, spec)
+
+
+def settle_options(options: ExplainOptions) -> ExplainOptions:
+    """The options with the profile's own values where the caller left the choice: what a receipt must hold."""
+    settled = replace(options, frames=options.frames or DEFAULT_FRAMES[options.profile])
+    match options.profile:
+        case Profile.TWO_SIDED:
+            return replace(
+                settled,
+                target_change=options.target_change or TWO_SIDED_TARGET,
+                pixel_change=options.pixel_change or TWO_SIDED_PIXEL_CHANGE,
+            )
+        case Profile.FIXED:
+            return replace(settled, lambda_min=options.lambda_min or 0.0, lambda_max=options.lambda_max or 0.0)
+        case _:
+            return settled
 
 
 def _check_fixed_range(options: ExplainOptions) -> None:
@@ -44,14 +67,15 @@ def _check_fixed_range(options: ExplainOptions) -> None:
             raise InvalidRequest("lambda_min and lambda_max go with the profile fixed; the others search for them.")
         return
     low, high = low or 0.0, high or 0.0
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise InvalidRequest("lambda_min and lambda_max must be finite numbers.")
-    if low > 0.0 or high < 0.0 or low == high:
+    if not (low <= 0.0 <= high and low < high):
         raise InvalidRequest(
             "The profile fixed needs lambda_min at most 0 and lambda_max at least 0, and one of them other than 0."
         )
-    if not (np.isfinite(np.float32(low)) and np.isfinite(np.float32(high))):
-        raise InvalidRequest("lambda_min and lambda_max must fit a 32-bit float.")
+    for limit in (low, high):
+        if limit != 0.0 and not SMALLEST_LAMBDA <= abs(limit) <= LARGEST_LAMBDA:
+            raise InvalidRequest(
+                f"lambda_min and lambda_max must be 0, or {SMALLEST_LAMBDA:g} to {LARGEST_LAMBDA:g} away from it."
+            )
 
 
 def _check_finding(finding: str, spec: ModelSpec) -> None:
@@ -77,7 +101,5 @@ def choose_findings(options: ExplainOptions, spec: ModelSpec, scores: Float32Arr
     if options.findings:
         return tuple(names.index(finding) for finding in options.findings)
     trained = [column for column, finding in enumerate(spec.findings) if finding.trained]
-    if not trained:
-        raise UntrainedFinding(f"The model {spec.name} was not trained on any finding.")
     present = tuple(column for column in trained if scores[column] >= spec.findings[column].operating_point)
     return present or (max(trained, key=lambda column: float(scores[column])),)

@@ -10,10 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from cxrshift_api.types import Float32Array
+
 from .model import Model
+
+PROBABILITY_SLACK = 1e-4
 
 
 @dataclass(frozen=True)
@@ -56,26 +61,31 @@ class Passes:
             frames, scores = _in_chunks(self._decode_and_score, self.shapes.probe, latents)
         return frames, scores
 
-    def gradient(self, latents: Tensor, columns: Tensor) -> Tensor:
+    def differentiate(self, latents: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The latent gradient g = d f(D(z))[c] / dz of each row's own finding (arXiv 2102.09475, equation 1).
 
-        ``latents`` (R, ...), ``columns`` (R,) int64. One backward pass of the sum over rows gives every row its own
-        gradient, because no row's score depends on another row's latent.
+        ``latents`` (R, ...) and ``columns`` (R,) int64 to gradients (R, ...), and what the forward pass met on its
+        way: frames D(z) (R, 1, H, W) and scores (R, F). One backward pass of the sum over rows gives every row its
+        own gradient, because no row's score depends on another row's latent. Where a score does not depend on the
+        latent at all, its gradient is 0.
         """
-        (gradients,) = _in_chunks(self._gradient_of_chunk, self.shapes.gradient, latents, columns.to(self.device))
-        return gradients
+        columns = columns.to(self.device)
+        gradients, frames, scores = _in_chunks(self._differentiate, self.shapes.gradient, latents, columns)
+        return gradients, frames, scores
 
     def _decode_and_score(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         frames = self.networks.decode(latents)
         return frames, self.networks.score(frames)
 
-    def _gradient_of_chunk(self, latents: Tensor, columns: Tensor) -> tuple[Tensor]:
+    def _differentiate(self, latents: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         with torch.enable_grad():
             leaf = latents.detach().clone().requires_grad_(True)
-            scores = self.networks.score(self.networks.decode(leaf))
+            frames, scores = self._decode_and_score(leaf)
             own = scores.gather(1, columns[:, None]).sum()
-            (gradient,) = torch.autograd.grad(own, leaf)
-        return (gradient.detach(),)
+            gradient = torch.zeros_like(leaf)
+            if own.requires_grad:
+                (gradient,) = torch.autograd.grad(own, leaf, materialize_grads=True)
+        return gradient.detach(), frames.detach(), scores.detach()
 
 
 def _in_chunks(call: Callable[..., tuple[Tensor, ...]], rows: int, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -89,3 +99,13 @@ def _in_chunks(call: Callable[..., tuple[Tensor, ...]], rows: int, *inputs: Tens
             chunk = [torch.cat([c, c[-1:].expand(rows - present, *c.shape[1:])]) for c in chunk]
         parts.append(tuple(output[:present] for output in call(*chunk)))
     return tuple(torch.cat(columns) for columns in zip(*parts, strict=True))
+
+
+def probabilities(scores: Tensor) -> Float32Array:
+    """Scores as float32 on the CPU; what is no probability (NaN, or outside [0, 1]) reads as NaN.
+
+    ``PROBABILITY_SLACK`` lets a rescaled score end a rounding error outside.
+    """
+    read = scores.float().cpu().numpy()
+    proper = (read >= -PROBABILITY_SLACK) & (read <= 1.0 + PROBABILITY_SLACK)
+    return np.where(proper, read, np.float32(np.nan))

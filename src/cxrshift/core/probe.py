@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .passes import Passes
+from cxrshift_api.types import Float32Array
+
+from .passes import Passes, probabilities
 
 
 @dataclass(frozen=True)
@@ -18,14 +20,31 @@ class Targets:
     """One entry per explanation asked for: its latent, its own gradient and its reconstruction.
 
     ``latents`` and ``gradients`` (T, ...), ``reconstructions`` (T, 1, H, W) in model units, ``columns`` (T,) the
-    finding's column, ``start`` (T,) float32 its score on the reconstruction.
+    finding's column, ``start`` (T,) float32 its score on the reconstruction (NaN if that is no probability),
+    ``squared_norms`` (T,) float64 ‖g‖².
     """
 
     latents: Tensor
     gradients: Tensor
     reconstructions: Tensor
     columns: NDArray[np.int64]
-    start: NDArray[np.float32]
+    start: Float32Array
+    squared_norms: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def take(self, indices: list[int]) -> Targets:
+        """Some of the targets, in the order of ``indices``."""
+        rows = torch.tensor(indices, device=self.latents.device)
+        return Targets(
+            self.latents[rows],
+            self.gradients[rows],
+            self.reconstructions[rows],
+            self.columns[indices],
+            self.start[indices],
+            self.squared_norms[indices],
+        )
 
 
 @dataclass(frozen=True)
@@ -47,11 +66,21 @@ class Rows:
 
 @dataclass(frozen=True)
 class Probed:
-    """A run of rows: ``frames`` (r, 1, H, W) in model units, ``scores`` (r, F), ``rows`` what they belong to."""
+    """A run of rows: ``frames`` (r, 1, H, W) float32 in model units, ``scores`` (r, F), NaN where no probability."""
 
     rows: Rows
     frames: Tensor
-    scores: NDArray[np.float32]
+    scores: Float32Array
+
+
+def aim(passes: Passes, latents: Tensor, images: list[int], columns: list[int]) -> Targets:
+    """A target for each pair of a row of ``latents`` and a finding's column."""
+    own = latents[torch.tensor(images, device=latents.device)]
+    chosen = np.array(columns, dtype=np.int64)
+    gradients, frames, scores = passes.differentiate(own, torch.from_numpy(chosen))
+    start = probabilities(scores)[np.arange(len(chosen)), chosen]
+    squares = sums([gradient.double().square() for gradient in gradients])
+    return Targets(own, gradients, frames.float(), chosen, start, squares)
 
 
 def probe(passes: Passes, targets: Targets, rows: Rows, *, budget: int) -> Iterator[Probed]:
@@ -62,4 +91,9 @@ def probe(passes: Passes, targets: Targets, rows: Rows, *, budget: int) -> Itera
         shape = (-1, *[1] * (targets.latents.ndim - 1))
         lambdas = torch.from_numpy(part.lambdas.astype(np.float32)).to(targets.latents).reshape(shape)
         frames, scores = passes.probe(targets.latents[owners] + lambdas * targets.gradients[owners])
-        yield Probed(part, frames, scores.float().cpu().numpy())
+        yield Probed(part, frames.float(), probabilities(scores))
+
+
+def sums(images: Iterable[Tensor]) -> NDArray[np.float64]:
+    """The sum of each tensor, each on its own, so that no neighbour alters the rounding; one transfer for all."""
+    return torch.stack([image.sum(dtype=torch.float64) for image in images]).cpu().numpy()

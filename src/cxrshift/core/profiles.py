@@ -33,6 +33,8 @@ TWO_SIDED_STEPS = 18
 TWO_SIDED_SLACK = 1e-3
 """A score that turns back by less than this has not reversed: saturated scores tremble in their last digits."""
 
+FLOAT32_STEP_BELOW_ONE = 2.0**-24
+
 DEFAULT_FRAMES = {
     Profile.TWO_SIDED: 11,
     Profile.LATENTSHIFT: 10,
@@ -124,9 +126,10 @@ def two_sided_schedule(start: float, squared_norm: float, direction: int) -> Lam
     """λ_k = ± (c s₀(1 − s₀) / ‖g‖²) r^k, k = 0, 1, ...: each asks for a change of c r^k in the score's logit.
 
     To first order s(λ) ≈ s₀ + λ‖g‖², and a logit moves by Δs / (s₀(1 − s₀)). Asking in logits rather than in scores
-    gives a saturated score, whose gradient is short, steps as small as any other's. s₀(1 − s₀) is held above 1e-4.
+    gives a saturated score, whose gradient is short, steps as small as any other's. Where s₀(1 − s₀) is 0 to the last
+    digit, that digit stands in for it.
     """
-    slope = max(start * (1.0 - start), 1e-4)
+    slope = start * (1.0 - start) or FLOAT32_STEP_BELOW_ONE
     first = TWO_SIDED_FIRST * slope / squared_norm
     return direction * first * TWO_SIDED_RATIO ** np.arange(TWO_SIDED_STEPS, dtype=np.float64)
 
@@ -172,27 +175,19 @@ def walks(options: ExplainOptions, start: float, squared_norm: float) -> tuple[W
 
 def _two_sided(options: ExplainOptions, start: float, squared_norm: float, direction: int) -> Walk:
     lambdas = two_sided_schedule(start, squared_norm, direction)
-    target = TWO_SIDED_TARGET if options.target_change is None else options.target_change
-    pixel_change = TWO_SIDED_PIXEL_CHANGE if options.pixel_change is None else options.pixel_change
+    target = options.target_change or TWO_SIDED_TARGET
+    pixel_change = options.pixel_change or TWO_SIDED_PIXEL_CHANGE
     return Walk(lambdas, two_sided_rule(direction, float(lambdas[-1]), target, pixel_change), absolute=False)
 
 
 def frame_lambdas(below: float, above: float, frames: int) -> Lambdas:
     """``frames`` λs from ``below`` ≤ 0 to ``above`` ≥ 0, ascending, with λ = 0 exactly one of them.
 
-    A one-sided range is evenly spaced, as in the published code. In a two-sided one each side is evenly spaced and
-    gets frames in proportion to its length where the count allows, at least one; an even count grows by one.
+    A one-sided range is evenly spaced, as in the published code. A two-sided one gets as many frames on each side,
+    whatever the sides' lengths, and an even count grows by one. The rule is the same for every profile, so that a
+    range that was searched gives the same frames again when it is asked for by its limits.
     """
     if below == 0.0 or above == 0.0:
         return np.linspace(below, above, frames)
-    frames = max(frames + (frames + 1) % 2, 3)
-    left = min(max(round((frames - 1) * -below / (above - below)), 1), frames - 2)
-    return np.concatenate([np.linspace(below, 0.0, left + 1), np.linspace(0.0, above, frames - left)[1:]])
-
-
-def balanced_lambdas(below: float, above: float, frames: int) -> Lambdas:
-    """As ``frame_lambdas``, but half of the frames on each side: the sides of a search have lengths of their own."""
-    if below == 0.0 or above == 0.0:
-        return frame_lambdas(below, above, frames)
-    half = max(frames // 2, 1)
+    half = frames // 2
     return np.concatenate([np.linspace(below, 0.0, half + 1), np.linspace(0.0, above, half + 1)[1:]])

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from cxrshift_api.types import ExplainOptions, Side, StopReason
 
 from .passes import Passes
-from .probe import Rows, Targets, probe
-from .profiles import Observation, Stop, Walk, walks
-
-WAVE = 6
-"""λs probed for each open walk in one wave: enough to fill a call, few enough to waste little after the stop."""
+from .probe import Rows, Targets, probe, sums
+from .profiles import Lambdas, Observation, Stop, Walk, walks
 
 
 @dataclass(frozen=True)
@@ -27,27 +22,47 @@ class LambdaRange:
     above: Side
 
 
+@dataclass(frozen=True)
+class Searched:
+    """Every target's range, None where a score or a frame on its way was not finite; and the rows that it took."""
+
+    ranges: list[LambdaRange | None]
+    rows: int
+
+
 @dataclass
 class _OpenWalk:
-    """A walk on its way: the only mutable thing in a search, and no one else's."""
+    """A walk on its way: the only mutable thing in a search, and no one else's.
+
+    ``reference`` is the sum of pixels that a change is measured against.
+    """
 
     owner: int
     walk: Walk
     start: float
+    reference: float
     last: Observation
     met: int = 0
     stop: Stop | None = None
+    broken: bool = False
 
     @property
-    def upcoming(self) -> NDArray[np.float64]:
-        return self.walk.lambdas[self.met : self.met + WAVE]
+    def ended(self) -> bool:
+        return self.broken or self.stop is not None
+
+    def upcoming(self, count: int) -> Lambdas:
+        return self.walk.lambdas[self.met : self.met + count]
 
     def meet(self, now: Observation) -> None:
         """Take the next λ of the schedule into account, unless the walk has ended."""
-        if self.stop is None:
-            self.met += 1
+        if self.ended:
+            return
+        self.met += 1
+        if math.isfinite(now.score) and math.isfinite(now.change):
             self.stop = self.walk.rule(self.start, self.last, now)
             self.last = now
+        else:
+            self.broken = True
 
     def side(self) -> Side:
         if self.stop is None:
@@ -55,89 +70,75 @@ class _OpenWalk:
         return Side(self.stop.reason, self.stop.limit, self.met)
 
 
-@dataclass
-class _Search:
-    passes: Passes
-    targets: Targets
-    darkest: float
-    budget: int
-    rows: int = 0
-    references: dict[tuple[int, bool], float] = field(default_factory=dict)
-
-    def reference(self, owner: int, absolute: bool) -> float:
-        """Σ|x₀| or Σ|x₀ − darkest| over the pixels of a target's reconstruction, never 0."""
-        key = (owner, absolute)
-        if key not in self.references:
-            image = self.targets.reconstructions[owner]
-            total = pixel_sum(image if absolute else image - self.darkest)
-            self.references[key] = max(total, float(np.finfo(np.float32).tiny))
-        return self.references[key]
-
-    def run_wave(self, wave: list[_OpenWalk]) -> None:
-        """Probe the upcoming λs of every open walk and let each meet its own."""
-        rows = Rows.join([(position, walk.upcoming) for position, walk in enumerate(wave)])
-        targets = _select(self.targets, [walk.owner for walk in wave])
-        self.rows += len(rows)
-        for probed in probe(self.passes, targets, rows, budget=self.budget):
-            for i, position in enumerate(probed.rows.owners):
-                walk = wave[position]
-                reference = self.reference(walk.owner, walk.walk.absolute)
-                change = pixel_sum(probed.frames[i] - targets.reconstructions[position]) / reference
-                score = float(probed.scores[i, targets.columns[position]])
-                walk.meet(Observation(float(probed.rows.lambdas[i]), score, change))
-
-
-def pixel_sum(image: Tensor) -> float:
-    """Σ|pixel| of one image, in model units: one image at a time, so that no neighbour alters the rounding."""
-    return float(image.abs().sum(dtype=torch.float64))
-
-
 def search_ranges(
     passes: Passes, targets: Targets, options: list[ExplainOptions], *, darkest: float, budget: int
-) -> tuple[list[LambdaRange], int]:
-    """Every target's λ range under its own options, and the number of rows that were probed.
+) -> Searched:
+    """Every target's λ range under its own options.
 
     ``darkest`` is the model unit of a black pixel. A walk's λ = 0 costs no row: the reconstruction is known.
     """
-    search = _Search(passes, targets, darkest, budget)
-    pairs: list[tuple[_OpenWalk | None, _OpenWalk | None]] = []
-    for owner, wanted in enumerate(options):
-        norm = float(targets.gradients[owner].double().square().sum())
-        start = float(targets.start[owner])
-        below, above = walks(wanted, start, norm)
-        pairs.append((_open(owner, below, start), _open(owner, above, start)))
-    ongoing = [walk for pair in pairs for walk in pair if walk is not None and walk.stop is None]
+    pairs = _open_walks(targets, options, darkest)
+    ongoing = [walk for pair in pairs for walk in pair if walk is not None and not walk.ended]
+    rows = 0
     while ongoing:
-        search.run_wave(ongoing)
-        ongoing = [walk for walk in ongoing if walk.stop is None]
-    ranges = [_range(wanted, *pair) for wanted, pair in zip(options, pairs, strict=True)]
-    return ranges, search.rows
+        rows += _run_wave(passes, targets, ongoing, budget)
+        ongoing = [walk for walk in ongoing if not walk.ended]
+    return Searched([_range(wanted, *pair) for wanted, pair in zip(options, pairs, strict=True)], rows)
 
 
-def _open(owner: int, walk: Walk | None, start: float) -> _OpenWalk | None:
-    if walk is None:
+def _open_walks(
+    targets: Targets, options: list[ExplainOptions], darkest: float
+) -> list[tuple[_OpenWalk | None, _OpenWalk | None]]:
+    smallest = float(np.finfo(np.float32).tiny)  # a black image has no sum to measure a change against
+    absolute = np.maximum(sums(targets.reconstructions.abs()), smallest)
+    above_dark = np.maximum(sums((targets.reconstructions - darkest).abs()), smallest)
+
+    def opened(owner: int, walk: Walk | None) -> _OpenWalk | None:
+        if walk is None:
+            return None
+        start = float(targets.start[owner])
+        origin = Observation(0.0, start, 0.0)
+        reference = float((absolute if walk.absolute else above_dark)[owner])
+        open_walk = _OpenWalk(owner, walk, start, reference, origin)
+        if walk.lambdas[0] == 0.0:
+            open_walk.meet(origin)
+        return open_walk
+
+    pairs = []
+    for owner, wanted in enumerate(options):
+        below, above = walks(wanted, float(targets.start[owner]), float(targets.squared_norms[owner]))
+        pairs.append((opened(owner, below), opened(owner, above)))
+    return pairs
+
+
+def _run_wave(passes: Passes, targets: Targets, ongoing: list[_OpenWalk], budget: int) -> int:
+    """Probe the upcoming λs of every open walk and let each meet its own; the number of rows."""
+    plan = _plan_wave(ongoing, passes.shapes.probe)
+    rows = Rows(np.array([walk.owner for walk, _ in plan]), np.array([lam for _, lam in plan]))
+    met = iter(plan)
+    for probed in probe(passes, targets, rows, budget=budget):
+        changes = sums((probed.frames - targets.reconstructions[probed.rows.owners]).abs())
+        scores = probed.scores[np.arange(len(changes)), targets.columns[probed.rows.owners]]
+        for change, score, (walk, lam) in zip(changes, scores, met, strict=False):
+            walk.meet(Observation(lam, float(score), float(change) / walk.reference))
+    return len(rows)
+
+
+def _plan_wave(ongoing: list[_OpenWalk], width: int) -> list[tuple[_OpenWalk, float]]:
+    """Full calls of ``width`` rows, as few as give every walk one, shared out evenly.
+
+    How many λs a walk tries at once never alters where it stops, only how many are tried in vain.
+    """
+    slots = -(-len(ongoing) // width) * width
+    share, extra = divmod(slots, len(ongoing))
+    return [(walk, float(lam)) for i, walk in enumerate(ongoing) for lam in walk.upcoming(share + (i < extra))]
+
+
+def _range(options: ExplainOptions, below: _OpenWalk | None, above: _OpenWalk | None) -> LambdaRange | None:
+    if any(walk is not None and walk.broken for walk in (below, above)):
         return None
-    origin = Observation(0.0, start, 0.0)
-    opened = _OpenWalk(owner, walk, start, origin)
-    if walk.lambdas[0] == 0.0:
-        opened.meet(origin)
-    return opened
-
-
-def _range(options: ExplainOptions, below: _OpenWalk | None, above: _OpenWalk | None) -> LambdaRange:
     fixed_below, fixed_above = options.lambda_min or 0.0, options.lambda_max or 0.0
     return LambdaRange(
         below.side() if below else Side(StopReason.NOT_SEARCHED, fixed_below, 0),
         above.side() if above else Side(StopReason.NOT_SEARCHED, fixed_above, 0),
-    )
-
-
-def _select(targets: Targets, owners: list[int]) -> Targets:
-    index = torch.tensor(owners, device=targets.latents.device)
-    return Targets(
-        targets.latents[index],
-        targets.gradients[index],
-        targets.reconstructions[index],
-        targets.columns[owners],
-        targets.start[owners],
     )

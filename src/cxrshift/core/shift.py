@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 from time import perf_counter
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from cxrshift_api.types import ExplainOptions, Float32Array, Profile, StageSeconds
+from cxrshift_api.types import ExplainOptions, Float32Array, StageSeconds
 
 from .passes import Passes
-from .probe import Rows, Targets, probe
-from .profiles import DEFAULT_FRAMES, Lambdas, balanced_lambdas, frame_lambdas
+from .probe import Rows, Targets, aim, probe
+from .profiles import DEFAULT_FRAMES, Lambdas, frame_lambdas
 from .search import LambdaRange, search_ranges
+
+SMALLEST_SQUARED_NORM = 1e-30
+"""‖g‖² below which the λs that would move a score leave float32; ‖g‖ = 1e-15 is far beyond any score's last digit."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One explanation to make: a row of the encoded images, a finding's column, and the caller's options."""
+    """One explanation to make: a row of the encoded images, a finding's column, and settled options."""
 
     image: int
     column: int
@@ -32,8 +37,8 @@ class Wanted:
 class Shift:
     """One explanation in full precision, before it is stored as pixels.
 
-    ``lambdas`` (R,) float64 ascending, ``frames`` (R, H, W) float in model units, ``scores`` (R, F) float32 in
-    [0, 1], ``gradient_norm`` ‖g‖; all empty of frames where ``gradient_norm`` is 0 or not finite.
+    ``lambdas`` (R,) float64 ascending, ``frames`` (R, H, W) float32 in model units, ``scores`` (R, F) float32 in
+    [0, 1], ``gradient_norm`` ‖g‖.
     """
 
     lambdas: Lambdas
@@ -42,14 +47,21 @@ class Shift:
     found: LambdaRange
     gradient_norm: float
 
+    @property
+    def zero(self) -> int:
+        """Index of the frame at λ = 0, the reconstruction."""
+        return int(np.flatnonzero(self.lambdas == 0.0)[0])
 
-@dataclass(frozen=True)
-class Encoded:
-    """Images as the method needs them: ``latents`` (N, ...), ``reconstructions`` (N, 1, H, W), ``scores`` (N, F)."""
 
-    latents: Tensor
-    reconstructions: Tensor
-    scores: Float32Array
+class Failure(Enum):
+    """Why there is no Shift."""
+
+    UNRESPONSIVE = auto()
+    """The latent gradient is 0."""
+    UNMOVED = auto()
+    """The search may not take even its first step: every frame would be the reconstruction."""
+    BROKEN = auto()
+    """A score is no probability, or a pixel or the gradient is not finite."""
 
 
 class Stopwatch:
@@ -74,67 +86,74 @@ class Stopwatch:
         return StageSeconds(**self._seconds, total=perf_counter() - self._began)
 
 
-def encode(passes: Passes, images: Tensor, *, budget: int) -> Encoded:
-    """(N, 1, H, W) in model units to latents, reconstructions x₀ = D(E(x)) and their scores s₀ = f(x₀)."""
-    latents = passes.encode(images)
-    count = len(latents)
-    parts = [passes.probe(latents[start : start + budget]) for start in range(0, count, budget)]
-    frames = torch.cat([part[0] for part in parts])
-    scores = torch.cat([part[1] for part in parts])
-    return Encoded(latents, frames, scores.float().cpu().numpy())
-
-
 def shift(
-    passes: Passes, encoded: Encoded, wanted: list[Wanted], *, darkest: float, budget: int, watch: Stopwatch
-) -> list[Shift | None]:
-    """Every wanted explanation, in order; None where the latent gradient is 0 or not finite and nothing can shift.
+    passes: Passes, latents: Tensor, wanted: list[Wanted], *, darkest: float, budget: int, watch: Stopwatch
+) -> Iterator[tuple[Wanted, Shift | Failure]]:
+    """Every wanted explanation as it becomes ready; each finding's in the order wanted, failures ahead.
 
-    z, g = d f(D(z))[c]/dz, then x(λ) = D(z + λ g) over the range that the search finds (arXiv 2102.09475). At most
-    ``budget`` rows are in flight at once.
+    z, g = d f(D(z))[c]/dz, then x(λ) = D(z + λ g) over the range that the search finds (arXiv 2102.09475). ``latents``
+    (N, ...). At most ``budget`` rows and one explanation's frames are in memory at once.
     """
-    index = torch.tensor([w.image for w in wanted], device=encoded.latents.device)
-    columns = np.array([w.column for w in wanted], dtype=np.int64)
     with watch.stage("gradient"):
-        gradients = passes.gradient(encoded.latents[index], torch.from_numpy(columns))
-    norms = [float(torch.linalg.vector_norm(g.double())) for g in gradients]
-    usable = [i for i, norm in enumerate(norms) if np.isfinite(norm) and norm > 0.0]
-    result: list[Shift | None] = [None] * len(wanted)
+        targets = aim(passes, latents, [w.image for w in wanted], [w.column for w in wanted])
+    watch.rows += len(targets)
+    failures = [_failure(float(s), float(n)) for s, n in zip(targets.start, targets.squared_norms, strict=True)]
+    yield from ((want, failure) for want, failure in zip(wanted, failures, strict=True) if failure)
+    usable = [i for i, failure in enumerate(failures) if failure is None]
     if not usable:
-        return result
-    kept = torch.tensor(usable, device=index.device)
-    targets = Targets(
-        latents=encoded.latents[index[kept]],
-        gradients=gradients[kept],
-        reconstructions=encoded.reconstructions[index[kept]],
-        columns=columns[usable],
-        start=encoded.scores[[wanted[i].image for i in usable], columns[usable]],
-    )
-    options = [wanted[i].options for i in usable]
+        return
+    targets, wanted = targets.take(usable), [wanted[i] for i in usable]
     with watch.stage("search"):
-        found, searched = search_ranges(passes, targets, options, darkest=darkest, budget=budget)
-    grids = [_frame_grid(o, f) for o, f in zip(options, found, strict=True)]
+        searched = search_ranges(passes, targets, [w.options for w in wanted], darkest=darkest, budget=budget)
+    watch.rows += searched.rows
     with watch.stage("frames"):
-        swept = _sweep(passes, targets, grids, budget=budget)
-    watch.rows += searched + sum(len(grid) for grid in grids)
-    for i, grid, (frames, scores), lambda_range in zip(usable, grids, swept, found, strict=True):
-        result[i] = Shift(grid, frames, scores, lambda_range, norms[i])
-    return result
+        yield from _shift_over(passes, targets, wanted, searched.ranges, budget, watch)
 
 
-def _frame_grid(options: ExplainOptions, found: LambdaRange) -> Lambdas:
-    frames = options.frames or DEFAULT_FRAMES[options.profile]
-    layout: Callable[[float, float, int], Lambdas]
-    layout = balanced_lambdas if options.profile is Profile.TWO_SIDED else frame_lambdas
-    return layout(found.below.limit, found.above.limit, frames)
+def _failure(start: float, squared_norm: float) -> Failure | None:
+    if not (math.isfinite(start) and math.isfinite(squared_norm)):
+        return Failure.BROKEN
+    return Failure.UNRESPONSIVE if squared_norm < SMALLEST_SQUARED_NORM else None
 
 
-def _sweep(passes: Passes, targets: Targets, grids: list[Lambdas], *, budget: int) -> list[tuple[Tensor, Float32Array]]:
-    """Frames (R, H, W) and scores (R, F) of every target over its own grid."""
-    rows = Rows.join(list(enumerate(grids)))
-    frames: list[list[Tensor]] = [[] for _ in grids]
-    scores: list[list[Float32Array]] = [[] for _ in grids]
-    for probed in probe(passes, targets, rows, budget=budget):
-        for i, owner in enumerate(probed.rows.owners):
-            frames[owner].append(probed.frames[i, 0])
-            scores[owner].append(probed.scores[i])
-    return [(torch.stack(f), np.stack(s)) for f, s in zip(frames, scores, strict=True)]
+def _shift_over(
+    passes: Passes,
+    targets: Targets,
+    wanted: list[Wanted],
+    ranges: list[LambdaRange | None],
+    budget: int,
+    watch: Stopwatch,
+) -> Iterator[tuple[Wanted, Shift | Failure]]:
+    grids: dict[int, Lambdas] = {}
+    found: dict[int, LambdaRange] = {}
+    for i, (want, settled) in enumerate(zip(wanted, ranges, strict=True)):
+        if settled is None:
+            yield want, Failure.BROKEN
+        elif settled.below.limit == settled.above.limit == 0.0:
+            yield want, Failure.UNMOVED
+        else:
+            found[i] = settled
+            frames = want.options.frames or DEFAULT_FRAMES[want.options.profile]
+            grids[i] = frame_lambdas(settled.below.limit, settled.above.limit, frames)
+    watch.rows += sum(map(len, grids.values()))
+    for i, stack, scores in _sweep(passes, targets, grids, budget):
+        sound = bool(np.isfinite(scores).all()) and bool(torch.isfinite(stack).all())
+        norm = math.sqrt(targets.squared_norms[i])
+        yield wanted[i], Shift(grids[i], stack, scores, found[i], norm) if sound else Failure.BROKEN
+
+
+def _sweep(
+    passes: Passes, targets: Targets, grids: dict[int, Lambdas], budget: int
+) -> Iterator[tuple[int, Tensor, Float32Array]]:
+    """Each target's frames (R, H, W) and scores (R, F) over its own grid, as soon as they are complete."""
+    if not grids:
+        return
+    frames: list[Tensor] = []
+    scores: list[Float32Array] = []
+    for probed in probe(passes, targets, Rows.join(list(grids.items())), budget=budget):
+        for i, owner in enumerate(map(int, probed.rows.owners)):
+            frames.append(probed.frames[i, 0])
+            scores.append(probed.scores[i])
+            if len(frames) == len(grids[owner]):
+                yield owner, torch.stack(frames), np.stack(scores)
+                frames, scores = [], []
