@@ -48,8 +48,8 @@ mean absolute error {mae:.1f} of a range of 2048. Explanations by the `two-sided
 ## Limits
 
 The phantoms vary in anatomy, pose, exposure and noise, but far less than patients do. The mask of Cardiomegaly is the
-whole heart, while only its borders move. The autoencoder blurs the finest vessels; every explanation's quality card says by
-how much.
+whole heart, while only its borders move. The autoencoder blurs the finest vessels; every explanation's quality card
+says by how much.
 """
 
 
