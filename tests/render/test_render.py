@@ -142,11 +142,15 @@ def test_an_archive_gives_every_array_back_without_unpickling() -> None:
             assert np.array_equal(archive[f"{index}/frames"], explanation.frames)
             assert np.array_equal(archive[f"{index}/scores"], explanation.scores)
             assert archive[f"{index}/heatmap"].dtype == np.float32
-    assert (words["notice"], words["request_id"]) == (NOTICE, "r-1")
     second = words["explanations"][1]
+    assert (second["notice"], words["request_id"]) == (NOTICE, "r-1")
     assert (second["finding"], second["below"]["stop"]) == ("Mass", "floor")
     assert second["receipt"]["options"]["findings"] == ["Mass"]
     assert "frames" not in second
+
+
+def test_a_frame_larger_than_the_smallest_side_keeps_its_size() -> None:
+    assert enlarge(np.zeros((500, 600), np.uint8)).size == (600, 500)
 
 
 def test_pictures_of_the_smallest_possible_explanation_are_drawn() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-import json
-from dataclasses import asdict, fields
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cxrshift_api.types import NOTICE, ExplainReply, Explanation
+from cxrshift_api.json_codec import JsonObject, dump_json, explain_reply_to_json
+from cxrshift_api.types import ExplainReply, Explanation
 
 ARRAYS = ("lambdas", "scores", "frames", "heatmap", "radiograph", "radiograph_scores")
 """The fields of an Explanation that are arrays; each stands in the file as ``<index>/<field>``."""
@@ -31,16 +32,13 @@ def render_npz(reply: ExplainReply) -> bytes:
 
 
 def _describe(reply: ExplainReply) -> bytes:
-    words = {
-        "request_id": reply.request_id,
-        "notice": NOTICE,
-        "explanations": [_words(explanation) for explanation in reply.explanations],
-    }
-    return json.dumps(words, ensure_ascii=False, indent=1).encode()
+    words = {"request_id": reply.request_id, "explanations": [_words(each) for each in reply.explanations]}
+    return dump_json(words)
 
 
-def _words(explanation: Explanation) -> dict[str, object]:
-    """Everything of an explanation but its arrays. Enumerations are strings already."""
-    names = [f.name for f in fields(explanation) if f.name not in ARRAYS]
-    plain = {name: getattr(explanation, name) for name in names}
-    return {name: asdict(value) if hasattr(value, "__dataclass_fields__") else value for name, value in plain.items()}
+def _words(explanation: Explanation) -> JsonObject:
+    """Everything of an explanation but its arrays, in the form that a REST answer has."""
+    blank = np.zeros(0, np.uint8)
+    light = replace(explanation, frames=blank, radiograph=blank, heatmap=blank.astype(np.float32))
+    [words] = cast("list[JsonObject]", explain_reply_to_json(ExplainReply((light,)))["explanations"])
+    return {name: value for name, value in words.items() if name not in ARRAYS}

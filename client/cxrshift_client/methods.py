@@ -1,0 +1,168 @@
+"""The service's methods as values: how each is asked for and read, over gRPC and over REST. No input or output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from cxrshift_api import codec, json_codec
+from cxrshift_api import explain_pb2 as pb
+from cxrshift_api.types import (
+    ClassifyReply,
+    ClassifyRequest,
+    ExplainOptions,
+    ExplainReply,
+    ExplainRequest,
+    Explanation,
+    ModelInfo,
+)
+
+PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
+Query: TypeAlias = tuple[tuple[str, str], ...]
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class ListModels:
+    """The question which models are served."""
+
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class HttpForm:
+    """A request as HTTP has it."""
+
+    verb: str
+    path: str
+    query: Query = ()
+    content: bytes = b""
+
+
+@dataclass(frozen=True)
+class Method(Generic[Q, R]):
+    """One method of the service: from a request ``Q`` to a reply ``R``."""
+
+    name: str
+    """As the gRPC service has it."""
+    to_message: Callable[[Q], Message]
+    to_http: Callable[[Q], HttpForm]
+    reply: type[Message]
+    from_message: Callable[[Any], R]
+    from_json: Callable[[Any], R]
+
+    def read(self, body: bytes, content_type: str) -> R:
+        """The reply in an HTTP body of either form. Raises ValueError where it is neither."""
+        form = content_type.partition(";")[0].strip().lower()
+        if form == PROTOBUF:
+            return self.read_message(body)
+        if form == JSON:
+            return self.from_json(json.loads(body))
+        raise ValueError(f"the answer's form is neither {PROTOBUF} nor {JSON}")
+
+    def read_message(self, body: bytes) -> R:
+        """The reply in a serialized message. Raises ValueError."""
+        try:
+            return self.from_message(self.reply.FromString(body))
+        except DecodeError as error:
+            raise ValueError("the answer is no message of the contract") from error
+
+
+# ---- the stream ----
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the service is: ``stage`` is "accepted" or "explained", ``fraction`` in [0, 1]."""
+
+    stage: str
+    fraction: float
+
+
+@dataclass(frozen=True)
+class HeatmapReady:
+    """A finding's heatmap, ahead of its frames: ``explanation.frames`` is empty."""
+
+    explanation: Explanation
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A finding's whole explanation."""
+
+    explanation: Explanation
+
+
+Event: TypeAlias = Progress | HeatmapReady | Explained
+
+
+def read_event(message: pb.ExplainEvent) -> Event | None:
+    """An event's value; None for a kind that a newer service has added. Raises ValueError."""
+    match message.WhichOneof("event"):
+        case "progress":
+            return Progress(message.progress.stage, message.progress.fraction)
+        case "heatmap":
+            return HeatmapReady(codec.decode_explanation(message.heatmap))
+        case "explanation":
+            return Explained(codec.decode_explanation(message.explanation))
+    return None
+
+
+# ---- the methods ----
+
+
+def _option_query(options: ExplainOptions) -> Query:
+    """Options as query parameters; what is left to the service is left out."""
+    plain = ExplainOptions()
+    given = [(f.name, getattr(options, f.name)) for f in fields(options) if f.name != "findings"]
+    chosen = tuple((name, str(value)) for name, value in given if value != getattr(plain, name))
+    return (*(("finding", finding) for finding in options.findings), *chosen)
+
+
+def _model_query(model: str) -> Query:
+    return (("model", model),) if model else ()
+
+
+def _explain_http(request: ExplainRequest) -> HttpForm:
+    query = _model_query(request.model) + _option_query(request.options)
+    return HttpForm("POST", "/v1/explain", query, request.image)
+
+
+def _classify_http(request: ClassifyRequest) -> HttpForm:
+    return HttpForm("POST", "/v1/classify", _model_query(request.model), request.image)
+
+
+def _models_from_message(message: pb.ListModelsReply) -> tuple[ModelInfo, ...]:
+    return tuple(codec.decode_model_info(model) for model in message.models)
+
+
+EXPLAIN = Method[ExplainRequest, ExplainReply](
+    "Explain",
+    codec.encode_explain_request,
+    _explain_http,
+    pb.ExplainReply,
+    codec.decode_explain_reply,
+    json_codec.explain_reply_from_json,
+)
+CLASSIFY = Method[ClassifyRequest, ClassifyReply](
+    "Classify",
+    codec.encode_classify_request,
+    _classify_http,
+    pb.ClassifyReply,
+    codec.decode_classify_reply,
+    json_codec.classify_reply_from_json,
+)
+LIST_MODELS = Method[ListModels, tuple[ModelInfo, ...]](
+    "ListModels",
+    lambda request: pb.ListModelsRequest(),
+    lambda request: HttpForm("GET", "/v1/models"),
+    pb.ListModelsReply,
+    _models_from_message,
+    json_codec.models_from_json,
+)

@@ -1,0 +1,201 @@
+"""REST: the image as the body, options as query parameters, protobuf back, problems as RFC 9457."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import httpx
+
+from cxrshift_api import json_codec
+from cxrshift_api.types import ExplainRequest, Problem, ProblemCode
+
+from .errors import ExplainerError, error_of, foreign_answer, unreachable
+from .methods import EXPLAIN, PROTOBUF, Event, HttpForm, Method
+from .transports import Address, Connection, replay
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+_READY_PATH = "/readyz"
+_LATE = Problem(ProblemCode.DEADLINE, "The answer did not come within the timeout.")
+_BARE_STATUS = {
+    401: Problem(ProblemCode.UNAUTHENTICATED, "The service wants to know who calls."),
+    403: Problem(ProblemCode.FORBIDDEN, "The service does not let this caller in."),
+    413: Problem(ProblemCode.TOO_LARGE, "The image is larger than the way to the service allows."),
+    429: Problem(ProblemCode.OVERLOADED, "The service has no room for this call."),
+    500: Problem(ProblemCode.INTERNAL, "The service failed without saying why."),
+    502: Problem(ProblemCode.UNAVAILABLE, "A proxy on the way cannot reach the service."),
+    503: Problem(ProblemCode.UNAVAILABLE, "The service is not ready."),
+    504: Problem(ProblemCode.DEADLINE, "A proxy on the way gave up waiting for the service."),
+}
+"""What a status means that came without a Problem: from a proxy on the way."""
+
+
+@dataclass(frozen=True)
+class _Received:
+    """A whole HTTP response."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+class RestTransport:
+    """Blocking calls over one pool of connections; safe to share between threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._http = httpx.Client(
+            base_url=connection.address.url, headers=connection.headers, verify=_trust(connection)
+        )
+
+    def send(self, method: Method[Q, R], request: Q, request_id: str, seconds: float | None) -> R:
+        """One call."""
+        received = self._receive(method.to_http(request), request_id, seconds)
+        return _read(method, received, self._connection.address, request_id)
+
+    def stream(self, request: ExplainRequest, seconds: float | None) -> Iterator[Event]:
+        """REST has no stream: one call, then its events together."""
+        yield from replay(self.send(EXPLAIN, request, request.request_id, seconds))
+
+    def is_ready(self, seconds: float | None) -> bool:
+        """Whether ``/readyz`` says so."""
+        received = self._receive(HttpForm("GET", _READY_PATH), "", seconds)
+        return _read_ready(received, self._connection.address)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _receive(self, form: HttpForm, request_id: str, seconds: float | None) -> _Received:
+        # httpx limits each read, not their sum: a body that trickles in is watched here.
+        deadline = None if seconds is None else time.monotonic() + seconds
+        with _translated(self._connection.address, request_id):
+            request = _request(self._http, form, request_id, _limits(self._connection, seconds))
+            response = self._http.send(request, stream=True)
+            try:
+                chunks = []
+                for chunk in response.iter_bytes():
+                    chunks.append(chunk)
+                    if deadline is not None and time.monotonic() > deadline:
+                        raise error_of(_LATE, request_id)
+            finally:
+                response.close()
+        return _Received(response.status_code, response.headers, b"".join(chunks))
+
+
+class AsyncRestTransport:
+    """Awaited calls over one pool of connections, which belongs to the event loop of its first call."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._http = httpx.AsyncClient(
+            base_url=connection.address.url, headers=connection.headers, verify=_trust(connection)
+        )
+
+    async def asend(self, method: Method[Q, R], request: Q, request_id: str, seconds: float | None) -> R:
+        """One call."""
+        received = await self._receive(method.to_http(request), request_id, seconds)
+        return _read(method, received, self._connection.address, request_id)
+
+    async def astream(self, request: ExplainRequest, seconds: float | None) -> AsyncIterator[Event]:
+        """REST has no stream: one call, then its events together."""
+        for event in replay(await self.asend(EXPLAIN, request, request.request_id, seconds)):
+            yield event
+
+    async def ais_ready(self, seconds: float | None) -> bool:
+        """Whether ``/readyz`` says so."""
+        received = await self._receive(HttpForm("GET", _READY_PATH), "", seconds)
+        return _read_ready(received, self._connection.address)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _receive(self, form: HttpForm, request_id: str, seconds: float | None) -> _Received:
+        with _translated(self._connection.address, request_id):
+            async with asyncio.timeout(seconds):
+                request = _request(self._http, form, request_id, _limits(self._connection, seconds))
+                response = await self._http.send(request)
+        return _Received(response.status_code, response.headers, response.content)
+
+
+def _trust(connection: Connection) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=connection.ca_file)
+
+
+def _limits(connection: Connection, seconds: float | None) -> httpx.Timeout:
+    connect = connection.timeout.connect
+    return httpx.Timeout(seconds, connect=connect if seconds is None else min(connect, seconds))
+
+
+def _request(
+    http: httpx.Client | httpx.AsyncClient, form: HttpForm, request_id: str, limits: httpx.Timeout
+) -> httpx.Request:
+    headers = {"accept": PROTOBUF}
+    if request_id:
+        headers["x-request-id"] = request_id
+    if form.content:
+        headers["content-type"] = "application/octet-stream"
+    return http.build_request(
+        form.verb, form.path, params=list(form.query), content=form.content or None, headers=headers, timeout=limits
+    )
+
+
+@contextmanager
+def _translated(address: Address, request_id: str) -> Iterator[None]:
+    """Errors of httpx, and asyncio's timeout, as this client's own."""
+    try:
+        yield
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise unreachable(address.url, request_id) from error
+    except (httpx.TimeoutException, TimeoutError) as error:
+        raise error_of(_LATE, request_id) from error
+    except (httpx.RemoteProtocolError, httpx.NetworkError) as error:
+        broken = Problem(ProblemCode.UNAVAILABLE, "The connection broke before the answer was whole.")
+        raise error_of(broken, request_id) from error
+    except httpx.HTTPError as error:
+        raise foreign_answer(address.url, request_id) from error
+
+
+def _read(method: Method[Q, R], received: _Received, address: Address, request_id: str) -> R:
+    request_id = received.headers.get("x-request-id") or request_id
+    if received.status != httpx.codes.OK:
+        raise _problem_error(received, address, request_id)
+    try:
+        return method.read(received.body, received.headers.get("content-type", ""))
+    except ValueError as error:
+        raise foreign_answer(address.url, request_id) from error
+
+
+def _read_ready(received: _Received, address: Address) -> bool:
+    if received.status in (httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE):
+        return received.status == httpx.codes.OK
+    raise _problem_error(received, address, "")
+
+
+def _problem_error(received: _Received, address: Address, request_id: str) -> ExplainerError:
+    """The Problem of an answer other than 200, or what its bare status means."""
+    problem = _sent_problem(received) or _BARE_STATUS.get(received.status)
+    if problem is None:
+        return foreign_answer(address.url, request_id)
+    wait = received.headers.get("retry-after", "")
+    if problem.retry_after is None and wait.isdecimal():
+        problem = replace(problem, retry_after=float(wait))
+    return error_of(problem, request_id)
+
+
+def _sent_problem(received: _Received) -> Problem | None:
+    if "json" not in received.headers.get("content-type", ""):
+        return None
+    try:
+        return json_codec.problem_from_json(json.loads(received.body))
+    except ValueError:
+        return None
