@@ -50,7 +50,7 @@ def test_past_its_limit_the_gateway_answers_429_with_retry_after(stack: Stack) -
     config = GatewayConfig(
         upstream=stack.torchserve.grpc_target,
         models=("phantom",),
-        environment=(("CXRSHIFT_MAX_IN_FLIGHT", "1"),),
+        environment=(("CXRSHIFT_MAX_IN_FLIGHT", "1"), ("CXRSHIFT_QUEUE", "0")),
     )
     with GatewayProcess(config) as gateway:
         _assert_some_are_refused_politely(gateway)
@@ -60,7 +60,8 @@ def test_past_its_limit_the_gateway_answers_429_with_retry_after(stack: Stack) -
 def test_a_full_queue_in_torchserve_is_429_too(stack: Stack) -> None:
     config = replace(stack.torchserve.config, job_queue_size=1)
     with TorchServeProcess(config) as torchserve:
-        facing = GatewayConfig(upstream=torchserve.grpc_target, models=("phantom",))
+        limits = (("CXRSHIFT_MAX_IN_FLIGHT", "100"),)  # the gateway itself refuses nobody
+        facing = GatewayConfig(upstream=torchserve.grpc_target, models=("phantom",), environment=limits)
         with GatewayProcess(facing) as gateway:
             _assert_some_are_refused_politely(gateway, calls=24)
 

@@ -18,6 +18,8 @@ from typing import Self
 from cxrshift.serving.processes import ChildProcess, LaunchError, tail
 
 _POLL_SECONDS = 0.05
+_STOP_SECONDS = 5.0
+"""What a gateway may need beside its drain to end by itself."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class GatewayProcess:
 
     def stop(self) -> int:
         """Let it drain, then end it. Its exit code; safe to call twice."""
-        code = self._process.stop(grace=self.config.drain_grace)
+        code = self._process.stop(grace=self.config.drain_grace + _STOP_SECONDS)
         shutil.rmtree(self._folder, ignore_errors=True)
         return code
 
@@ -126,6 +128,7 @@ class GatewayProcess:
             "CXRSHIFT_PORTS_FILE": str(self._ports_file),
             "CXRSHIFT_UPSTREAM": config.upstream,
             "CXRSHIFT_MODELS": json.dumps(config.models),
+            "CXRSHIFT_DRAIN_SECONDS": str(config.drain_grace),
             **dict(config.environment),
         }
 

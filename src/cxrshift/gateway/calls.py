@@ -1,0 +1,88 @@
+"""Where every call begins and ends, whatever its protocol: in-flight count, seconds, problem, log line."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from cxrshift.errors import CodedError, DeadlineExceeded, InternalError
+from cxrshift.gateway.metrics import Metrics, Operation, Protocol
+from cxrshift.telemetry import describe_fault, log_event
+from cxrshift_api.types import ProblemCode
+
+logger = logging.getLogger("cxrshift.gateway")
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment of ``time.monotonic()`` after which an answer is of no use."""
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        """The moment ``seconds`` from now."""
+        return cls(time.monotonic() + seconds)
+
+    def remaining(self) -> float:
+        """Seconds left, at least 0."""
+        return max(0.0, self.at - time.monotonic())
+
+    @asynccontextmanager
+    async def enforced(self) -> AsyncIterator[None]:
+        """Stop the body when time is up. Raises DeadlineExceeded then."""
+        try:
+            async with asyncio.timeout(self.remaining()):
+                yield
+        except TimeoutError as error:
+            raise DeadlineExceeded("The answer did not come in time; allow more, or ask for less.") from error
+
+
+class CallLog:
+    """Watches calls for metrics and log."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    @asynccontextmanager
+    async def observe(self, protocol: Protocol, operation: Operation, request_id: str) -> AsyncIterator[None]:
+        """Watch one call. Raises CodedError alone: any other exception is logged by place and becomes InternalError."""
+        started = time.perf_counter()
+        code = "OK"
+        self._metrics.in_flight.inc()
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
+            code = ProblemCode.CANCELLED.value
+            raise
+        except CodedError as error:
+            code = error.to_problem().code.value
+            raise
+        except Exception as error:
+            code = ProblemCode.INTERNAL.value
+            log_event(
+                logger,
+                "fault",
+                level=logging.ERROR,
+                request_id=request_id,
+                operation=operation,
+                fault=describe_fault(error),
+            )
+            raise InternalError("The service failed on this request; its log says where.") from error
+        finally:
+            seconds = time.perf_counter() - started
+            self._metrics.in_flight.dec()
+            self._metrics.end_call(protocol, operation, code, seconds)
+            log_event(
+                logger,
+                "call",
+                request_id=request_id,
+                protocol=protocol,
+                operation=operation,
+                code=code,
+                seconds=round(seconds, 6),
+            )

@@ -1,0 +1,130 @@
+"""The service over gRPC: messages to values and back, problems to status and trailing metadata."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import grpc
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+from grpc_reflection.v1alpha import reflection
+
+from cxrshift.config import Settings
+from cxrshift.errors import CodedError, InvalidRequest
+from cxrshift.gateway.calls import CallLog, Deadline
+from cxrshift.gateway.health import SERVICES, Health
+from cxrshift.gateway.metrics import Operation
+from cxrshift.gateway.readiness import Readiness
+from cxrshift.gateway.service import Accepted, ExplainService, HeatmapReady
+from cxrshift.gateway.service import ExplainEvent as Event
+from cxrshift.gateway.status import REQUEST_ID, STATUSES, grpc_problem
+from cxrshift.telemetry import new_request_id, settle_request_id
+from cxrshift_api import codec
+from cxrshift_api import explain_pb2 as pb
+from cxrshift_api.explain_pb2_grpc import ExplainerServicer, add_ExplainerServicer_to_server
+from cxrshift_api.types import ExplainRequest
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A call that was let through the door."""
+
+    request_id: str
+    deadline: Deadline
+
+
+class Explainer(ExplainerServicer):
+    """cxrshift.v1.Explainer."""
+
+    def __init__(self, service: ExplainService, calls: CallLog) -> None:
+        self._service = service
+        self._calls = calls
+
+    async def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainReply:  # noqa: N802
+        """One radiograph in, an explanation for each finding out."""
+        async with self._begin(context, "explain", request.request_id) as begun:
+            reply = await self._service.explain(_read_request(request, begun), begun.deadline)
+            return await asyncio.to_thread(codec.encode_explain_reply, reply)
+
+    async def ExplainStream(self, request: pb.ExplainRequest, context: Any) -> AsyncIterator[pb.ExplainEvent]:  # noqa: N802
+        """The same, as it becomes ready."""
+        async with self._begin(context, "explain_stream", request.request_id) as begun:
+            async for event in self._service.explain_stream(_read_request(request, begun), begun.deadline):
+                yield await asyncio.to_thread(_write_event, event)
+
+    async def Classify(self, request: pb.ClassifyRequest, context: Any) -> pb.ClassifyReply:  # noqa: N802
+        """Every finding's score."""
+        async with self._begin(context, "classify", request.request_id) as begun:
+            asked = replace(codec.decode_classify_request(request), request_id=begun.request_id)
+            return codec.encode_classify_reply(await self._service.classify(asked, begun.deadline))
+
+    async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsReply:  # noqa: N802
+        """The models that this service can ask."""
+        async with self._begin(context, "list_models", "") as begun:
+            models = await self._service.list_models(begun.deadline)
+            return pb.ListModelsReply(models=[codec.encode_model_info(model) for model in models])
+
+    @asynccontextmanager
+    async def _begin(self, context: Any, operation: Operation, named: str) -> AsyncIterator[_Begun]:
+        """Watch a call, give it its id and deadline, and turn a CodedError into its status."""
+        given = named or _metadata(context).get(REQUEST_ID)
+        refusal: InvalidRequest | None = None
+        try:
+            request_id = settle_request_id(given)
+        except InvalidRequest as error:
+            request_id, refusal = new_request_id(), error
+        await context.send_initial_metadata(((REQUEST_ID, request_id),))
+        try:
+            async with self._calls.observe("grpc", operation, request_id):
+                if refusal:
+                    raise refusal
+                yield _Begun(request_id, self._service.deadline(context.time_remaining()))
+        except CodedError as error:
+            problem = error.to_problem()
+            await context.abort(
+                STATUSES[problem.code].grpc, problem.message, trailing_metadata=grpc_problem(problem, request_id)
+            )
+
+
+def _metadata(context: Any) -> dict[str, str]:
+    return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+
+def _read_request(message: pb.ExplainRequest, begun: _Begun) -> ExplainRequest:
+    try:
+        return replace(codec.decode_explain_request(message), request_id=begun.request_id)
+    except codec.CodecError as error:  # its text names a field, never its content
+        raise InvalidRequest(f"The request is malformed: {error}.") from error
+
+
+def _write_event(event: Event) -> pb.ExplainEvent:
+    if isinstance(event, Accepted):
+        return pb.ExplainEvent(progress=pb.Progress(stage="accepted", fraction=0.0))
+    explanation = codec.encode_explanation(event.explanation)
+    if isinstance(event, HeatmapReady):
+        return pb.ExplainEvent(heatmap=explanation)
+    return pb.ExplainEvent(explanation=explanation)
+
+
+def make_grpc_server(
+    service: ExplainService, calls: CallLog, readiness: Readiness, settings: Settings
+) -> tuple[grpc.aio.Server, int]:
+    """A server that is bound, not started, and its port. Raises RuntimeError where the port is taken."""
+    server = grpc.aio.server(
+        options=[
+            # Twice, so that an image somewhat too large is refused in words, and one far too large by gRPC itself.
+            ("grpc.max_receive_message_length", 2 * settings.max_request_bytes),
+            ("grpc.max_send_message_length", settings.max_reply_bytes),
+            ("grpc.so_reuseport", 0),
+        ]
+    )
+    add_ExplainerServicer_to_server(Explainer(service, calls), server)  # type: ignore[no-untyped-call]
+    add_HealthServicer_to_server(Health(readiness, period=settings.readiness_period), server)
+    reflection.enable_server_reflection(
+        (*filter(None, SERVICES), "grpc.health.v1.Health", reflection.SERVICE_NAME), server
+    )
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return server, server.add_insecure_port(f"{host}:{settings.grpc_port}")

@@ -1,0 +1,226 @@
+"""The service over REST: HTTP to values and back, problems to RFC 9457."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
+
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+
+from cxrshift.config import Settings
+from cxrshift.errors import CodedError, InternalError, InvalidRequest, Unavailable
+from cxrshift.gateway import rest_docs
+from cxrshift.gateway.bodies import ClassifyBody, ExplainBody, ModelsBody
+from cxrshift.gateway.calls import CallLog
+from cxrshift.gateway.forms import CLASSIFY_FORMS, EXPLAIN_FORMS, MODEL_FORMS, ONE_FINDING, Forms
+from cxrshift.gateway.metrics import Metrics, Operation
+from cxrshift.gateway.negotiation import choose_media_type
+from cxrshift.gateway.readiness import Readiness
+from cxrshift.gateway.request_ids import RequestIds
+from cxrshift.gateway.rest_body import read_image, unless_disconnected
+from cxrshift.gateway.rest_query import ClassifyQuery, ExplainQuery, invalid_query, refuse_repeats
+from cxrshift.gateway.service import ExplainService
+from cxrshift.gateway.status import HTTP_TITLES, http_problem
+from cxrshift_api.types import ClassifyRequest, ExplainReply, ExplainRequest, Problem
+
+_Reply = TypeVar("_Reply")
+_NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff", "vary": "accept"}
+EXPLAINED = "cxrshift-finding"
+"""Header of an image answer: the finding that it shows, percent-encoded."""
+LEFT_OUT = "cxrshift-findings-left-out"
+"""Header of an image answer: the findings that it does not show, percent-encoded, separated by commas."""
+
+
+class NotAcceptable(InvalidRequest):
+    """No form that is offered is one that the caller accepts."""
+
+
+@dataclass(frozen=True)
+class RestParts:
+    """What the REST app is made of."""
+
+    service: ExplainService
+    calls: CallLog
+    metrics: Metrics
+    readiness: Readiness
+    settings: Settings
+
+
+def make_rest_app(parts: RestParts) -> FastAPI:
+    """The ASGI app, without lifespan: whoever runs it owns the parts."""
+    app = FastAPI(title="cxrshift", openapi_url="/openapi.json", docs_url=None, redoc_url=None)
+    app.state.calls = parts.calls
+    app.openapi = partial(rest_docs.document, app)  # type: ignore[method-assign]
+    app.include_router(_operations(parts))
+    app.include_router(_probes(parts.readiness))
+    app.add_exception_handler(CodedError, _answer_coded)
+    app.add_exception_handler(HTTPException, partial(_answer_http, parts.metrics))
+    app.add_exception_handler(Exception, _answer_fault)
+    app.add_middleware(RequestIds)
+    return app
+
+
+def _operations(parts: RestParts) -> APIRouter:
+    router = APIRouter(prefix="/v1", route_class=_ObservedRoute)
+    service, limit = parts.service, parts.settings.max_request_bytes
+
+    @router.post(
+        "/explain",
+        openapi_extra=rest_docs.IMAGE_BODY,
+        responses=rest_docs.answers(ExplainBody, EXPLAIN_FORMS.media_types, "An explanation for each finding."),
+    )
+    async def explain(request: Request, query: Annotated[ExplainQuery, Query()]) -> Response:
+        """Explain one radiograph. An image form shows the first finding and names those it leaves out in a header."""
+        media_type = _choose(request, EXPLAIN_FORMS)
+        refuse_repeats(request)
+        service.check_room()
+        deadline = service.deadline(query.timeout)
+        async with deadline.enforced():
+            image = await read_image(request, limit)
+            asked = ExplainRequest(image, query.model, query.to_options(), request.state.request_id)
+            reply = await unless_disconnected(request, service.explain(asked, deadline))
+            body = await _render(parts.metrics, EXPLAIN_FORMS, reply, media_type)
+        shown = _say_shown(reply) if media_type in ONE_FINDING else {}
+        return Response(body, media_type=media_type, headers=_NO_STORE | shown)
+
+    @router.post(
+        "/classify",
+        openapi_extra=rest_docs.IMAGE_BODY,
+        responses=rest_docs.answers(ClassifyBody, CLASSIFY_FORMS.media_types, "Every finding's score."),
+    )
+    async def classify(request: Request, query: Annotated[ClassifyQuery, Query()]) -> Response:
+        """Score one radiograph for every finding, without an explanation."""
+        media_type = _choose(request, CLASSIFY_FORMS)
+        refuse_repeats(request)
+        service.check_room()
+        deadline = service.deadline(query.timeout)
+        async with deadline.enforced():
+            asked = ClassifyRequest(await read_image(request, limit), query.model, request.state.request_id)
+            reply = await unless_disconnected(request, service.classify(asked, deadline))
+        return Response(CLASSIFY_FORMS.render(reply, media_type), media_type=media_type, headers=_NO_STORE)
+
+    @router.get(
+        "/models", responses=rest_docs.answers(ModelsBody, MODEL_FORMS.media_types, "The models, the default first.")
+    )
+    async def list_models(request: Request) -> Response:
+        """List the models that this service can ask."""
+        media_type = _choose(request, MODEL_FORMS)
+        models = await service.list_models(service.deadline(None))
+        return Response(MODEL_FORMS.render(models, media_type), media_type=media_type, headers=_NO_STORE)
+
+    return router
+
+
+def _probes(readiness: Readiness) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/healthz", summary="Healthz")
+    async def healthz() -> dict[str, str]:
+        """Whether the process lives."""
+        return {"status": "ok"}
+
+    @router.get("/readyz", responses={"5XX": rest_docs.PROBLEMS["5XX"]})
+    async def readyz() -> dict[str, str]:
+        """Whether the models answer: a real, tiny inference."""
+        problem = await readiness.check()
+        if problem:
+            raise Unavailable(problem.message, retry_after=problem.retry_after)
+        return {"status": "ready"}
+
+    @router.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return Response(rest_docs.PAGE, media_type="text/html; charset=utf-8", headers=rest_docs.PAGE_HEADERS)
+
+    return router
+
+
+class _ObservedRoute(APIRoute):
+    """A route whose calls are watched from their query to their answer, a query that does not fit included."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's own handler, watched."""
+        handle = super().get_route_handler()
+        operation: Operation = self.name  # type: ignore[assignment]
+        known = [name for parameters in self.dependant.query_params for name in _names(parameters)]
+
+        async def observed(request: Request) -> Response:
+            calls: CallLog = request.app.state.calls
+            async with calls.observe("rest", operation, request.state.request_id):
+                if request.state.refusal:
+                    raise request.state.refusal
+                try:
+                    return await handle(request)
+                except RequestValidationError as error:
+                    raise invalid_query(error, known) from error
+
+        return observed
+
+
+def _names(parameters: Any) -> list[str]:
+    """The query parameters that one pydantic model of them holds."""
+    model: type[BaseModel] = parameters.field_info.annotation
+    return list(model.model_fields)
+
+
+def _choose(request: Request, forms: Forms[Any]) -> str:
+    """The form that the caller wants. Raises NotAcceptable."""
+    chosen = choose_media_type(",".join(request.headers.getlist("accept")), forms.media_types)
+    if chosen is None:
+        raise NotAcceptable(f"None of the accepted forms is offered; offered are: {', '.join(forms.media_types)}.")
+    return chosen
+
+
+async def _render(metrics: Metrics, forms: Forms[_Reply], reply: _Reply, media_type: str) -> bytes:
+    started = time.perf_counter()
+    body = await asyncio.to_thread(forms.render, reply, media_type)
+    metrics.stage_seconds.labels("render").observe(time.perf_counter() - started)
+    return body
+
+
+def _say_shown(reply: ExplainReply) -> dict[str, str]:
+    shown, *left_out = (quote(explanation.finding) for explanation in reply.explanations)
+    return {EXPLAINED: shown} | ({LEFT_OUT: ",".join(left_out)} if left_out else {})
+
+
+# ---- problems ----
+
+
+def _answer(request: Request, problem: Problem, *, status: int | None = None) -> Response:
+    rendered = http_problem(problem, request.state.request_id, status=status)
+    return Response(rendered.body, rendered.status, headers=dict(rendered.headers))
+
+
+async def _answer_coded(request: Request, error: Exception) -> Response:
+    if not isinstance(error, CodedError):
+        raise error
+    return _answer(request, error.to_problem(), status=406 if isinstance(error, NotAcceptable) else None)
+
+
+async def _answer_http(metrics: Metrics, request: Request, error: Exception) -> Response:
+    """What the router refuses: a path that is not there, a method that a path does not take."""
+    if not isinstance(error, HTTPException):
+        raise error
+    allowed = Headers(error.headers).get("allow", "")
+    message = (
+        f"This path takes {allowed} only." if allowed else "There is nothing at this path; /docs says what there is."
+    )
+    problem = InvalidRequest(message).to_problem()
+    metrics.end_call("rest", "other", problem.code.value, 0.0)
+    answer = _answer(request, problem, status=error.status_code if error.status_code in HTTP_TITLES else None)
+    if allowed:
+        answer.headers["allow"] = allowed
+    return answer
+
+
+async def _answer_fault(request: Request, error: Exception) -> Response:
+    return _answer(request, InternalError("The service failed on this request; its log says where.").to_problem())
