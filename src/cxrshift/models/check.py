@@ -23,8 +23,9 @@ def check_model(model: Model) -> None:
         with torch.enable_grad():
             latents = model.networks.encode(images).detach().requires_grad_(True)
             frames = model.networks.decode(latents)
+            _check_frames(model, latents, frames)
             scores = model.networks.score(frames)
-            _check_shapes(model, latents, frames, scores)
+            _check_columns(model, scores)
             (gradient,) = torch.autograd.grad(scores[0, trained].sum(), latents)
         with torch.no_grad():
             image_scores = model.networks.score(images)
@@ -46,12 +47,16 @@ def _probe_images(model: Model) -> Tensor:
     return torch.stack([ramp.T, ramp])[:, None].contiguous()
 
 
-def _check_shapes(model: Model, latents: Tensor, frames: Tensor, scores: Tensor) -> None:
-    size, findings = model.spec.input_size, len(model.spec.findings)
-    if latents.shape[0] != 2 or not latents.is_floating_point():
-        raise MethodError("encode must return one floating-point latent for each image.")
+def _check_frames(model: Model, latents: Tensor, frames: Tensor) -> None:
+    size = model.spec.input_size
+    if latents.shape[0] != 2:
+        raise MethodError("encode must return one latent for each image.")
     if frames.shape != (2, 1, size, size):
         raise MethodError(f"decode must return images of {size} by {size} pixels, the size that encode takes.")
+
+
+def _check_columns(model: Model, scores: Tensor) -> None:
+    findings = len(model.spec.findings)
     if scores.shape != (2, findings):
         raise MethodError(f"score must return {findings} columns, one for each finding.")
 

@@ -37,7 +37,7 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> N
     """
     wanted = network.state_dict()
     _refuse_any(source, "lacks", [name for name in wanted if name not in tensors])
-    _refuse_any(source, "holds the unknown", [name for name in tensors if name not in wanted])
+    _refuse_any(source, "holds the unknown", sorted(name for name in tensors if name not in wanted))
     wrong = [f"{n} as {_form(tensors[n])}, not {_form(w)}" for n, w in wanted.items() if _form(tensors[n]) != _form(w)]
     _refuse_any(source, "holds", wrong)
     try:
