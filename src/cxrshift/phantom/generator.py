@@ -70,9 +70,10 @@ def _expose(rng: np.random.Generator, canvas: Canvas, layers: Layers) -> Array:
     film = (1.0 / (1.0 + np.exp(-contrast * (density - middle))) - low) / (high - low)
     film = film * rng.uniform(0.90, 1.0) + rng.uniform(0.0, 0.04)
     film = np.maximum(film, 0.92 * _draw_marker(rng, canvas))
+    collimated, edge = rng.random() < 0.3, rng.uniform(0.0, 0.05, 4)
+    # Noise comes last: it alone takes as many numbers as there are pixels.
     film = film + rng.uniform(0.003, 0.010) * rng.standard_normal(film.shape, dtype=np.float32)
-    if rng.random() < 0.3:
-        edge = rng.uniform(0.0, 0.05, 4)
+    if collimated:
         axis = np.linspace(-1.0, 1.0, canvas.size, dtype=np.float32)
         columns = (axis > -1 + edge[0]) & (axis < 1 - edge[1])
         rows = (axis > -1 + edge[2]) & (axis < 1 - edge[3])

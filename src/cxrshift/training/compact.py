@@ -15,7 +15,7 @@ from .phantoms import PhantomSet
 FINDING_WEIGHT = 2.0
 """How much more a pixel inside a finding counts in the reconstruction: the classifier looks there."""
 SSIM_WEIGHT = 0.15
-LATENT_NOISE = 0.10
+LATENT_NOISE = 0.06
 """Noise on the latent while training, as a share of its spread: the decoder must be smooth where a shift leads."""
 SMOOTH_LABEL = 0.02
 """Labels are 0.02 and 0.98: a score that saturates leaves no gradient to follow."""

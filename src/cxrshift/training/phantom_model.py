@@ -52,7 +52,7 @@ class Recipe:
     """How much to draw and how long to train; the defaults made the model in the repository."""
 
     phantoms: int = 16_000
-    autoencoder_steps: int = 8_000
+    autoencoder_steps: int = 5_000
     classifier_steps: int = 4_000
     seed: int = 0
     bf16: bool = True
