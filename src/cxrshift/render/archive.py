@@ -32,7 +32,7 @@ def render_npz(reply: ExplainReply) -> bytes:
 
 
 def _describe(reply: ExplainReply) -> bytes:
-    words = {"request_id": reply.request_id, "explanations": [_words(each) for each in reply.explanations]}
+    words: JsonObject = {"request_id": reply.request_id, "explanations": [_words(each) for each in reply.explanations]}
     return dump_json(words)
 
 

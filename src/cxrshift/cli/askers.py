@@ -1,0 +1,96 @@
+"""Who answers: a service at an address, or the engine in this very process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from cxrshift_api.types import ClassifyReply, ExplainReply, Problem
+from cxrshift_client.errors import error_of
+from cxrshift_client.request import Choices, explain_request, new_request_id
+
+if TYPE_CHECKING:
+    from cxrshift_client import Client
+
+    from ..core.engine import Engine
+    from ..image.radiograph import Radiograph
+
+DEFAULT_MODEL = "phantom"
+
+
+class Asker(Protocol):
+    """Explains and classifies one file. Raises the client's errors, CodedError, or OSError for the file."""
+
+    def explain(self, file: Path, choices: Choices) -> ExplainReply:
+        """An explanation of each finding."""
+        ...
+
+    def classify(self, file: Path) -> ClassifyReply:
+        """Every finding's score."""
+        ...
+
+
+class ServiceAsker:
+    """Asks a running service."""
+
+    def __init__(self, client: Client, model: str) -> None:
+        self._client = client
+        self._model = model
+
+    def explain(self, file: Path, choices: Choices) -> ExplainReply:
+        """An explanation of each finding."""
+        asked: Choices = {**choices, "model": self._model}
+        return self._client.explain(file, **asked)
+
+    def classify(self, file: Path) -> ClassifyReply:
+        """Every finding's score."""
+        return self._client.classify(file, model=self._model)
+
+
+class EngineAsker:
+    """Runs the engine here. Files are decoded side by side, networks run one explanation at a time."""
+
+    def __init__(self, engine: Engine, decode: Callable[[bytes], Radiograph]) -> None:
+        self._engine = engine
+        self._decode = decode
+        self._turn = threading.Lock()
+
+    def explain(self, file: Path, choices: Choices) -> ExplainReply:
+        """An explanation of each finding."""
+        from ..core.engine import Order
+
+        request = explain_request(file, choices)
+        order = Order(self._decode(request.image), request.options)
+        with self._turn:
+            [outcome] = self._engine.explain([order]).outcomes
+        if isinstance(outcome, Problem):
+            raise error_of(outcome)
+        return ExplainReply(outcome, request.request_id)
+
+    def classify(self, file: Path) -> ClassifyReply:
+        """Every finding's score."""
+        radiograph = self._decode(file.read_bytes())
+        with self._turn:
+            [scores] = self._engine.classify([radiograph])
+        if isinstance(scores, Problem):
+            raise error_of(scores)
+        return ClassifyReply(self._engine.spec.name, self._engine.spec.version, scores, new_request_id())
+
+
+@contextmanager
+def open_asker(server: str, model: str, *, local: bool, timeout: float) -> Iterator[Asker]:
+    """The asker for a command's options. Raises the client's errors, or ModelError where ``local``."""
+    if local:
+        from ..core.engine import Engine
+        from ..image.decode import decode_radiograph
+        from ..models.loader import load_model
+
+        yield EngineAsker(Engine(load_model(model or DEFAULT_MODEL)), decode_radiograph)
+        return
+    from cxrshift_client import Client, Timeout
+
+    with Client(server, timeout=Timeout(timeout)) as client:
+        yield ServiceAsker(client, model)

@@ -1,0 +1,65 @@
+"""Where lines go: results to standard output, everything else to standard error, a progress bar only to a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class Screen:
+    """The two streams of a command. ``as_json`` makes every result one line of JSON on standard output."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self._out = Console(highlight=False, soft_wrap=True)
+        self._err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+    def say(self, line: Text | str) -> None:
+        """A result for people; nothing where results are JSON."""
+        if not self.as_json:
+            self._out.print(line, markup=False)
+
+    def tell(self, result: Mapping[str, object]) -> None:
+        """A result for programs, as one line; nothing where results are for people."""
+        if self.as_json:
+            self._out.print(json.dumps(result, ensure_ascii=False), markup=False)
+
+    def fail(self, line: str) -> None:
+        """An error, in red where there is colour."""
+        # Beside a progress bar on the same terminal the line must go through the bar's own console.
+        console = self._out if self._err.is_terminal and self._out.is_terminal else self._err
+        console.print(Text(line, "red"))
+
+    @contextmanager
+    def progress(self, what: str, total: int | None) -> Iterator[Bar]:
+        """A bar that is gone at the end; nothing where no terminal looks on."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = self._out if self._out.is_terminal else self._err
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            yield Bar(progress, progress.add_task(what, total=total))
+
+
+class Bar:
+    """A progress bar's handle."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+
+    def step(self) -> None:
+        """One more is done."""
+        self._progress.advance(self._task)
+
+    def set(self, done: int, total: int | None) -> None:
+        """``done`` of ``total`` are; None = nobody knows of how many."""
+        self._progress.update(self._task, completed=done, total=total)

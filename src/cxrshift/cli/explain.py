@@ -1,0 +1,226 @@
+"""``cxrshift explain``: radiographs in, pictures and numbers on disk out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from .console import Screen
+from .exits import EXIT_CODES, ExitCode, errors_told
+from .options import (
+    DEFAULT_SERVER,
+    AsJson,
+    Files,
+    HeatmapName,
+    InFlight,
+    Local,
+    ModelName,
+    ProfileName,
+    Seconds,
+    Server,
+)
+
+if TYPE_CHECKING:
+    from cxrshift_api.types import Explanation
+    from cxrshift_client.request import Choices
+
+    from .askers import Asker
+
+EPILOG = f"""
+[bold]Examples[/bold]
+
+cxrshift explain chest.dcm --finding Effusion
+
+cxrshift explain study/*.dcm --out out --server http://explainer.example:8000
+
+cxrshift explain chest.png --local --profile fixed --lambda-min -8 --lambda-max 8
+
+For each file and finding, DIR/FILE/FINDING holds frames.gif, frames.webp, overlay.png, curve.png and \\
+explanation.json. Images are synthetic and not for diagnosis.
+
+{EXIT_CODES}
+"""
+_SEARCH = "How far the shift goes"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One explanation in a line."""
+
+    finding: str
+    score: float
+    """On the radiograph itself."""
+    operating_point: float
+    lambda_min: float
+    lambda_max: float
+    drop: float
+    rise: float
+    stop_below: str
+    stop_above: str
+    warnings: tuple[str, ...]
+    folder: str
+
+
+def explain(
+    files: Files,
+    finding: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--finding",
+            "-f",
+            metavar="FINDING",
+            help="A finding to explain; may be given several times.",
+            show_default="every finding at or above its operating point, else the highest",
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Where results go; made if it is not there.")
+    ] = Path("out"),
+    profile: Annotated[
+        ProfileName, typer.Option(help="How the range of the shift λ is found.", rich_help_panel=_SEARCH)
+    ] = "two-sided",
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Pictures along the shift, 2 to 101.",
+            show_default="10 or 11, by profile",
+        ),
+    ] = None,
+    heatmap: Annotated[HeatmapName, typer.Option(help="How the pictures become one map of change.")] = "max",
+    lambda_min: Annotated[
+        float | None,
+        typer.Option(
+            metavar="λ",
+            help="With --profile fixed: the most negative shift, at most 0, in the model's own unit.",
+            show_default=False,
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    lambda_max: Annotated[
+        float | None,
+        typer.Option(
+            metavar="λ",
+            help="With --profile fixed: the most positive shift, at least 0, in the model's own unit.",
+            show_default=False,
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    target_change: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SCORE",
+            help="With --profile two-sided: stop where the score has changed by this much, above 0, at most 1.",
+            show_default=False,
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    pixel_change: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="With --profile two-sided: stop where this share of the brightness has changed, above 0, at most 1.",
+            show_default=False,
+            rich_help_panel=_SEARCH,
+        ),
+    ] = None,
+    npz: Annotated[bool, typer.Option("--npz", help="Also write explanation.npz: every array, for NumPy.")] = False,
+    server: Server = DEFAULT_SERVER,
+    local: Local = False,
+    model: ModelName = "",
+    timeout: Seconds = 120.0,
+    in_flight: InFlight = 4,
+    as_json: AsJson = False,
+) -> None:
+    """Explain radiographs: shift each along the latent gradient of a finding, and write what changes.
+
+    One line for each explanation says the score, how far the shift went and how far the score moved.
+    """
+    screen = Screen(as_json=as_json)
+    choices: Choices = {
+        "findings": tuple(finding or ()),
+        "profile": profile,
+        "frames": frames,
+        "heatmap": heatmap,
+        "lambda_min": lambda_min,
+        "lambda_max": lambda_max,
+        "target_change": target_change,
+        "pixel_change": pixel_change,
+    }
+    with errors_told(screen):
+        from .askers import open_asker
+
+        with open_asker(server, model, local=local, timeout=timeout) as asker:
+            failures = explain_files(asker, files, choices, out, npz=npz, in_flight=in_flight, screen=screen)
+    if failures:
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def explain_files(
+    asker: Asker, files: Sequence[Path], choices: Choices, out: Path, *, npz: bool, in_flight: int, screen: Screen
+) -> int:
+    """Explain every file, write and tell the results; how many files failed. Raises UnreachableError."""
+    from .files import name_folders, name_of_finding, write_explanation
+    from .work import Done, work_through
+
+    names = name_folders(files)
+
+    def explain_one(file: Path) -> tuple[Summary, ...]:
+        summaries = []
+        for explanation in asker.explain(file, choices).explanations:
+            folder = out / names[file] / name_of_finding(explanation.finding)
+            write_explanation(explanation, folder, npz=npz)
+            summaries.append(_summarise(explanation, folder))
+        return tuple(summaries)
+
+    failures = 0
+    with screen.progress("explaining", len(files)) as bar:
+        for outcome in work_through(files, explain_one, in_flight=in_flight):
+            where: Mapping[str, object] = {"position": outcome.position, "file": str(outcome.file)}
+            if isinstance(outcome, Done):
+                screen.tell({**where, "explanations": [asdict(summary) for summary in outcome.result]})
+                for summary in outcome.result:
+                    screen.say(_line(outcome.file, summary))
+            else:
+                failures += 1
+                screen.tell({**where, "problem": {"code": outcome.code, "message": outcome.message}})
+                screen.fail(
+                    f"file {outcome.position} of {len(files)}, {outcome.file}: {outcome.code}: {outcome.message}"
+                )
+            bar.step()
+    return failures
+
+
+def _summarise(explanation: Explanation, folder: Path) -> Summary:
+    own = explanation.findings.index(explanation.finding)
+    return Summary(
+        finding=explanation.finding,
+        score=round(float(explanation.radiograph_scores[own]), 6),
+        operating_point=explanation.operating_point,
+        lambda_min=float(explanation.lambdas[0]),
+        lambda_max=float(explanation.lambdas[-1]),
+        drop=round(explanation.quality.drop, 6),
+        rise=round(explanation.quality.rise, 6),
+        stop_below=explanation.below.stop,
+        stop_above=explanation.above.stop,
+        warnings=explanation.quality.warnings,
+        folder=str(folder),
+    )
+
+
+def _line(file: Path, summary: Summary) -> Text:
+    from ..render.canvas import say_lambda
+
+    present = summary.score >= summary.operating_point
+    reach = f"λ {say_lambda(summary.lambda_min)} … {say_lambda(summary.lambda_max)}"
+    line = Text(f"{file}  ")
+    line.append(f"{summary.finding} {summary.score:.2f}", "bold" if present else "")
+    line.append(f"  {reach}  drop {summary.drop:.2f}  rise {summary.rise:.2f}  → {summary.folder}")
+    if summary.warnings:
+        line.append(f"  ({len(summary.warnings)} warnings: {' '.join(summary.warnings)})", "yellow")
+    return line

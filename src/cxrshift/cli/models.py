@@ -1,0 +1,132 @@
+"""``cxrshift models``: which there are, where to get more, how to make them servable."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .console import Screen
+from .exits import errors_told
+from .options import AsJson
+
+if TYPE_CHECKING:
+    from cxrshift_api.types import ModelInfo
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="For example xrv-densenet121-res224-all.")]
+Into = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Where the model's folder is made.", show_default="your own models"),
+]
+File = Annotated[
+    Path, typer.Option(metavar="FILE", exists=True, dir_okay=False, help="As torchxrayvision released it.")
+]
+
+
+@app.command("list")
+def list_models(
+    server: Annotated[
+        str,
+        typer.Option(metavar="URL", help="List what this service serves instead, for example grpc://127.0.0.1:8001."),
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the installed models, or with --server those that a service serves."""
+    screen = Screen(as_json=as_json)
+    with errors_told(screen):
+        for info, place in _served(server) if server else _installed():
+            names = [finding.finding for finding in info.findings if finding.trained]
+            screen.tell({**asdict(info), "place": place})
+            flags = ", default" if info.default else ""
+            screen.say(f"{info.name}  version {info.version}, {info.input_size} pixels{flags}  {place}")
+            screen.say(f"  {info.summary}" if info.summary else "")
+            screen.say(f"  {len(names)} findings: {', '.join(names)}")
+
+
+def _served(server: str) -> list[tuple[ModelInfo, str]]:
+    from cxrshift_client import Client
+
+    with Client(server) as client:
+        return [(info, server) for info in client.list_models()]
+
+
+def _installed() -> list[tuple[ModelInfo, str]]:
+    from cxrshift_api.types import FindingScore, ModelInfo
+
+    from ..models.folders import known_models
+    from ..models.manifest import read_manifest
+
+    found = []
+    for folder in known_models():
+        manifest = read_manifest(folder)
+        findings = tuple(FindingScore(f.name, 0.0, f.operating_point, f.trained) for f in manifest.findings)
+        info = ModelInfo(manifest.name, manifest.version, manifest.summary, manifest.input_size, findings)
+        found.append((info, str(folder)))
+    return found
+
+
+@app.command(epilog="[bold]Example[/bold]\n\ncxrshift models pull xrv-densenet121-res224-all")
+def pull(name: Name, out: Into = None) -> None:
+    """Fetch a torchxrayvision model over the network and install it (about 300 MB for a DenseNet).
+
+    Without a network, fetch the two files elsewhere and use `cxrshift models import`.
+    """
+    screen = Screen()
+    with errors_told(screen):
+        from ..models.imports import pull_xrv
+
+        with screen.progress(f"fetching {name}", None) as bar:
+            folder = pull_xrv(name, out=out, progress=lambda file, done, total: bar.set(done, total))
+        screen.say(f"installed {folder}")
+
+
+@app.command(
+    "import",
+    epilog="[bold]Example[/bold]\n\ncxrshift models import xrv-densenet121-res224-all --classifier densenet.pt "
+    "--autoencoder autoencoder.pt",
+)
+def import_files(name: Name, classifier: File, autoencoder: File, out: Into = None) -> None:
+    """Install a torchxrayvision model from its two released files. No code in them is run."""
+    screen = Screen()
+    with errors_told(screen):
+        from ..models.imports import import_xrv
+
+        folder = import_xrv(name, classifier=classifier, autoencoder=autoencoder, out=out)
+        screen.say(f"installed {folder}")
+
+
+@app.command(epilog="[bold]Example[/bold]\n\ncxrshift models build phantom ./my-model --out store")
+def build(
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODELS...", help="Names of installed models, or folders written ./FOLDER.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The store that TorchServe loads.")],
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Worker processes for each model.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Radiographs explained together.")] = 8,
+    batch_delay: Annotated[
+        int, typer.Option(min=0, metavar="MS", help="Milliseconds that a lone request waits for company.")
+    ] = 5,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Run the workers on GPUs.")] = False,
+) -> None:
+    """Build model folders into what TorchServe loads; every weight file is checked against its SHA-256."""
+    screen = Screen()
+    with errors_told(screen):
+        from ..serving.store import StoreSettings, build_store
+
+        settings = StoreSettings(workers=workers, batch_size=batch_size, max_batch_delay_ms=batch_delay, use_gpu=gpu)
+        store = build_store([resolve_model(model) for model in models], out, settings=settings)
+        screen.say(f"built {store}")
+
+
+def resolve_model(name_or_folder: str) -> Path:
+    """The folder of an installed model's name, or the folder itself. Raises ModelError."""
+    import re
+
+    from ..models.folders import find_model
+    from ..models.manifest import NAME_PATTERN
+
+    return find_model(name_or_folder) if re.fullmatch(NAME_PATTERN, name_or_folder) else Path(name_or_folder)

@@ -1,0 +1,55 @@
+"""The options that several commands share, each with its unit and its range in its help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+ProfileName = Literal["two-sided", "latentshift", "gifsplanation", "fixed"]
+HeatmapName = Literal["max", "mean", "first-to-last", "integrated"]
+
+DEFAULT_SERVER = "grpc://127.0.0.1:8001"
+
+Files = Annotated[
+    list[Path], typer.Argument(metavar="FILES...", help="Radiographs: DICOM, PNG, JPEG or NPY.", show_default=False)
+]
+Server = Annotated[
+    str,
+    typer.Option(
+        metavar="URL",
+        envvar="CXRSHIFT_SERVER",
+        help="The service to ask: grpc://HOST:8001, grpcs://, http://HOST:8000 or https://.",
+        rich_help_panel="Who answers",
+    ),
+]
+Local = Annotated[
+    bool,
+    typer.Option("--local", help="Run the engine in this process, without a service.", rich_help_panel="Who answers"),
+]
+ModelName = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="A served model; with --local an installed one, or a model folder written ./FOLDER.",
+        show_default="the service's own; with --local phantom",
+        rich_help_panel="Who answers",
+    ),
+]
+Seconds = Annotated[
+    float,
+    typer.Option(
+        "--timeout",
+        min=0.1,
+        metavar="SECONDS",
+        help="For each file: every attempt and every wait between them.",
+        rich_help_panel="Who answers",
+    ),
+]
+InFlight = Annotated[
+    int, typer.Option("--in-flight", min=1, max=256, metavar="N", help="Files worked on at the same time.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON for each result.")]

@@ -1,0 +1,64 @@
+"""One piece of work for each file, several at once: a bad file costs the others nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from cxrshift_api.types import ProblemCode
+from cxrshift_client.errors import ExplainerError, UnreachableError
+
+from ..errors import CodedError
+from .exits import say_os_error
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Done(Generic[R]):
+    """A file's result."""
+
+    position: int
+    """Among the files named, from 1."""
+    file: Path
+    result: R
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why a file has no result, and what would help."""
+
+    position: int
+    file: Path
+    code: str
+    message: str
+
+
+def work_through(files: Sequence[Path], work: Callable[[Path], R], *, in_flight: int) -> Iterator[Done[R] | Failed]:
+    """``work`` on every file, ``in_flight`` at once; outcomes in the files' order.
+
+    Raises UnreachableError as soon as there is no service to ask: the other files would fare no better.
+    """
+
+    def one(position: int, file: Path) -> Done[R] | Failed:
+        try:
+            return Done(position, file, work(file))
+        except UnreachableError:
+            raise
+        except ExplainerError as error:
+            return Failed(position, file, error.problem.code, error.problem.message)
+        except CodedError as error:
+            return Failed(position, file, error.code, error.message)
+        except OSError as error:
+            return Failed(position, file, ProblemCode.INVALID_REQUEST, say_os_error(error))
+
+    with ThreadPoolExecutor(in_flight, thread_name_prefix="explain") as pool:
+        futures = [pool.submit(one, position, file) for position, file in enumerate(files, 1)]
+        try:
+            for future in futures:
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,153 @@
+"""The other commands, and the command as a process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from typer.testing import CliRunner
+
+from cxrshift.cli.app import app
+from cxrshift.cli.evaluate import report_lines, report_to_json
+from cxrshift.cli.options import HeatmapName, ProfileName
+from cxrshift.evaluation.phantom import FindingReport, PhantomReport, Share
+from cxrshift_api.types import HeatmapKind, Profile
+from tests.cli.toy_model import make_model_folder
+from tests.client.service import Service, serve_grpc
+
+COMMANDS = [
+    [],
+    ["explain"],
+    ["classify"],
+    ["serve"],
+    ["models"],
+    ["models", "list"],
+    ["models", "pull"],
+    ["models", "import"],
+    ["models", "build"],
+    ["evaluate"],
+    ["evaluate", "phantom"],
+]
+
+
+def run_process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("cxrshift")), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_command_prints_its_version() -> None:
+    done = run_process("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("cxrshift 0.")
+
+
+def test_a_wrong_option_is_exit_code_2() -> None:
+    done = run_process("explain", "chest.png", "--profile", "both")
+    assert done.returncode == 2
+    assert "two-sided" in done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help(command: list[str]) -> None:
+    done = CliRunner().invoke(app, [*command, "--help"])
+    assert done.exit_code == 0
+    assert "Usage" in done.stdout
+
+
+def test_help_starts_without_the_heavy_libraries() -> None:
+    program = """
+import sys
+sys.argv = ["cxrshift", "--help"]
+from cxrshift.cli import main
+try:
+    main()
+except SystemExit:
+    pass
+print([name for name in ("torch", "numpy", "grpc", "matplotlib", "httpx", "PIL") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_without_the_extras_the_command_says_what_to_install() -> None:
+    program = "import sys; sys.modules['typer'] = None; from cxrshift.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "pip install 'cxrshift[cli]'" in done.stderr
+
+
+def test_the_names_that_options_take_are_those_of_the_contract() -> None:
+    assert get_args(ProfileName) == tuple(Profile)
+    assert get_args(HeatmapName) == tuple(HeatmapKind)
+
+
+def test_installed_models_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_model_folder(tmp_path)
+    monkeypatch.setenv("CXRSHIFT_MODEL_STORE", str(tmp_path))
+    done = CliRunner().invoke(app, ["models", "list"])
+    assert done.exit_code == 0
+    assert (
+        f"toy  version 0.1, 32 pixels  {tmp_path}/toy\n  Random weights.\n  2 findings: Effusion, Mass\n" in done.stdout
+    )
+
+
+def test_served_models_are_listed() -> None:
+    with serve_grpc(Service()) as service:
+        done = CliRunner().invoke(app, ["models", "list", "--server", service.address, "--json"])
+    told = json.loads(done.stdout)
+    assert (told["name"], told["default"], told["place"]) == ("phantom", True, service.address)
+
+
+def test_a_model_is_built_into_what_torchserve_loads(tmp_path: Path) -> None:
+    folder = make_model_folder(tmp_path / "models")
+    done = CliRunner().invoke(app, ["models", "build", str(folder), "--out", str(tmp_path / "store"), "--workers", "2"])
+    assert done.exit_code == 0
+    assert "minWorkers: 2" in (tmp_path / "store/toy/model-config.yaml").read_text("utf-8")
+
+
+def test_a_folder_that_is_no_model_is_a_usage_error(tmp_path: Path) -> None:
+    for command in (["models", "build", str(tmp_path), "--out", str(tmp_path)], ["serve", "--model", "no-such"]):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 2
+        assert "model" in done.stderr
+
+
+def test_a_released_file_that_is_none_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "some.pt"
+    file.write_bytes(b"not a weight file")
+    arguments = ["--classifier", str(file), "--autoencoder", str(file), "--out", str(tmp_path / "out")]
+    for name in ("xrv-densenet121-res224-all", "xrv-nothing"):
+        done = CliRunner().invoke(app, ["models", "import", name, *arguments])
+        assert done.exit_code == 2
+        assert done.stderr.strip()
+    pulled = CliRunner().invoke(app, ["models", "pull", "xrv-nothing"])
+    assert pulled.exit_code == 2
+
+
+FINDING = FindingReport("Mass", 0.97, Share(9, 10), Share(0, 0), Share(3, 4), 0.41)
+REPORT = PhantomReport("phantom", "1.0", 20, 3, 0.9, 40.0, (FINDING,))
+
+
+def test_a_report_is_told_with_counts_and_without_nan() -> None:
+    told = report_to_json(REPORT)
+    assert told["pooled"] == {
+        "dropped": {"share": 0.9, "reached": 9, "total": 10},
+        "raised": {"share": None, "reached": 0, "total": 0},
+        "pointed": {"share": 0.75, "reached": 3, "total": 4},
+    }
+    assert json.loads(json.dumps(told, allow_nan=False))["findings"][0]["auroc"] == 0.97
+    lines = report_lines(REPORT)
+    assert lines[0] == "phantom 1.0, 20 phantoms of seed 3: SSIM 0.900, MAE 40.0"
+    assert lines[2].split() == ["Mass", "0.970", "90.0%", "-", "75.0%", "0.410"]
+    assert lines[3].split() == ["all", "90.0%", "-", "75.0%"]
+
+
+def test_a_model_that_does_not_know_the_phantoms_findings_is_refused(tmp_path: Path) -> None:
+    folder = make_model_folder(tmp_path, findings=("Gout",))
+    done = CliRunner().invoke(app, ["evaluate", "phantom", "--n", "1", "--model", str(folder)])
+    assert done.exit_code == 2
+    assert "Cardiomegaly" in done.stderr
