@@ -17,7 +17,7 @@ from cxrshift.models.check import check_model
 from cxrshift.models.loader import load_model
 from cxrshift.models.manifest import Manifest, read_manifest, write_manifest
 from cxrshift_api.types import FileDigest
-from tests.models.toy import FILE, KINDS, MANIFEST, SIDE, Halves, Holder, toy_tensors, write_toy
+from tests.models.toy import FILE, KINDS, MANIFEST, SIDE, Halves, toy_tensors, write_toy
 
 
 def load(folder: str | Path) -> Model:
@@ -38,14 +38,11 @@ def test_a_folder_becomes_the_model_that_its_manifest_describes(tmp_path: Path) 
     check_model(model)
 
 
-@pytest.mark.parametrize("held", [False, True])
-def test_the_networks_are_frozen(held: bool, tmp_path: Path) -> None:
-    manifest = replace(MANIFEST, networks={"classifier": {"held": held}})
-    networks = load(write_toy(tmp_path / "toy", manifest)).networks
-    module = networks.inner if isinstance(networks, Holder) else networks
-    assert isinstance(module, nn.Module)
-    assert not module.training
-    assert not any(parameter.requires_grad for parameter in module.parameters())
+def test_the_networks_are_frozen(tmp_path: Path) -> None:
+    networks = load(write_toy(tmp_path / "toy")).networks
+    assert isinstance(networks, nn.Module)
+    assert not networks.training
+    assert not any(parameter.requires_grad for parameter in networks.parameters())
 
 
 def test_a_name_is_looked_up_and_a_path_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

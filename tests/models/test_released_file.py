@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn.backends.thnn import _get_thnn_function_backend
 
 from cxrshift.errors import WeightsError
 from cxrshift.models.released_file import read_released
@@ -36,6 +37,16 @@ def network() -> nn.Module:
 def save(content: object, path: Path, *, legacy: bool = False) -> Path:
     torch.save(content, path, _use_new_zipfile_serialization=not legacy)
     return path
+
+
+class Runs:
+    """Unpickled freely, this would call a function."""
+
+    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return self.call
 
 
 @pytest.mark.parametrize("legacy", LEGACY)
@@ -64,14 +75,13 @@ def test_views_of_one_storage_come_out_apart_and_contiguous(legacy: bool, tmp_pa
     assert torch.equal(tensors["part"], base[1:, ::2])
 
 
-class Runs:
-    """Unpickled freely, this would call a function."""
-
-    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
-        self.call = (function, arguments)
-
-    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
-        return self.call
+def test_a_module_saved_on_a_gpu_by_a_torch_of_2019_is_read_on_the_cpu(tmp_path: Path) -> None:
+    module = network()
+    module.__dict__["_backend"] = Runs(_get_thnn_function_backend)
+    path = save(module, tmp_path / "weights.pt", legacy=True)
+    path.write_bytes(path.read_bytes().replace(b"ctorch\nFloatStorage\n", b"ctorch.cuda\nFloatStorage\n"))
+    assert b"ctorch.cuda\nFloatStorage\n" in path.read_bytes()
+    assert torch.equal(read_released(path)["classifier.weight"], module.state_dict()["classifier.weight"])
 
 
 @pytest.mark.parametrize("legacy", LEGACY)

@@ -50,19 +50,10 @@ class Halves(nn.Module):
         return torch.sigmoid(self.classifier(images.flatten(1)))
 
 
-class Holder:
-    """The same networks, held by an object that is no module itself."""
-
-    def __init__(self, inner: Halves) -> None:
-        self.inner = inner
-        self.findings = inner.findings
-        self.encode, self.decode, self.score = inner.encode, inner.decode, inner.score
-
-
-def build(manifest: Manifest, weights: Weights) -> Halves | Holder:
+def build(manifest: Manifest, weights: Weights) -> Halves:
     networks = Halves(tuple(finding.name for finding in manifest.findings))
     fill(networks.classifier, weights[FILE], source=FILE)
-    return Holder(networks) if manifest.networks["classifier"].get("held") else networks
+    return networks
 
 
 def toy_tensors() -> dict[str, Tensor]:

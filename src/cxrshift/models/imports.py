@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -88,7 +87,7 @@ def _sha256(path: Path) -> str:
 def _put(folder: Path, target: Path, *, aside: Path) -> None:
     with suppress(FileNotFoundError):
         target.rename(aside)
-    shutil.move(folder, target)
+    folder.rename(target)
 
 
 def _manifest(release: Release, files: tuple[FileDigest, ...]) -> Manifest:

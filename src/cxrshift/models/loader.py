@@ -18,7 +18,7 @@ from .manifest import NAME_PATTERN, Manifest, read_manifest
 from .weights import Weights, read_weights
 
 Build = Callable[[Manifest, Weights], LatentModel]
-"""Networks from a manifest and its files' tensors: a torch module, or an object that has some as attributes."""
+"""Networks from a manifest and its files' tensors: a torch module that is a LatentModel."""
 
 KINDS: Final[Mapping[str, str]] = MappingProxyType(
     {"compact": "cxrshift.models.compact", "xrv": "cxrshift.models.xrv"},
@@ -74,12 +74,9 @@ def _builder(manifest: Manifest, kinds: Mapping[str, str]) -> Build:
 
 def _freeze(networks: LatentModel, device: str) -> None:
     """Networks to ``device``, in evaluation mode; the method differentiates by the latent, never by a weight."""
-    parts = [networks] if isinstance(networks, nn.Module) else vars(networks).values()
-    modules = [part for part in parts if isinstance(part, nn.Module)]
-    if not modules:
-        raise TypeError("a kind's build must return a torch module, or an object with torch modules as attributes")
+    if not isinstance(networks, nn.Module):
+        raise TypeError("a kind's build must return a torch module, so that it can be frozen and moved")
     try:
-        for module in modules:
-            module.eval().requires_grad_(False).to(device)
+        networks.eval().requires_grad_(False).to(device)
     except (RuntimeError, AssertionError) as error:  # torch raises the latter where it was built without CUDA
         raise ModelError(f"The device {device} cannot be used on this machine; cpu always can.") from error

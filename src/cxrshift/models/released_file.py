@@ -39,6 +39,7 @@ _MODULES: Final = frozenset(
         ("torch.nn.modules.pooling", "MaxPool2d"),
         ("torch.nn.modules.pooling", "AvgPool2d"),
         ("torch.nn.modules.linear", "Linear"),
+        ("torch.nn.backends.thnn", "_get_thnn_function_backend"),  # which every module had until torch 1.3
     }
 )
 _STORAGES: Final[Mapping[str, torch.dtype]] = {
