@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +12,7 @@ from cxrshift_api.types import ExplainOptions, Explanation, Problem
 
 from ..core.engine import Engine, Order
 from ..core.model import LatentModel, Model
+from ..parallel import map_in_processes
 from ..phantom import FINDINGS, Phantom, generate
 from .localisation import auroc, overlap, peak_is_inside, resize_mask
 
@@ -108,8 +107,7 @@ def evaluate_phantom(
     if n < 1 or not set(FINDINGS) <= set(known):
         raise ValueError(f"needs at least one phantom and a model that knows {', '.join(FINDINGS)}")
     first = FIRST_SEED + seed * SEEDS_APART
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        phantoms = list(pool.map(generate, range(first, first + n), chunksize=16))
+    phantoms = list(map_in_processes(generate, range(first, first + n), workers=workers, chunk=16))
     scores = _score(engine, phantoms)
     cases = _explain(engine, phantoms, np.random.default_rng(seed), progress)
     seen = {case.phantom: case for case in cases}.values()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from torch.nn import functional
 
 from .. import phantom
 from ..core.preprocess import square_pixels
+from ..parallel import map_in_processes
 from ..phantom import FINDINGS, generate
 from ..phantom.canvas import Mask
 
@@ -76,14 +75,13 @@ _Chunk = tuple["np.ndarray[tuple[int, ...], np.dtype[np.uint8]]", ...]
 def _draw_all(first: int, count: int, size: int, workers: int, progress: Callable[[int], None]) -> Iterator[_Chunk]:
     starts = range(first, first + count, _CHUNK)
     spans = [range(start, min(start + _CHUNK, first + count)) for start in starts]
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        for span, chunk in zip(spans, pool.map(partial(_draw_chunk, size=size), spans), strict=True):
-            yield chunk
-            progress(len(span))
+    drawn = map_in_processes(partial(_draw_chunk, size=size), spans, workers=workers)
+    for span, chunk in zip(spans, drawn, strict=True):
+        yield chunk
+        progress(len(span))
 
 
 def _draw_chunk(seeds: range, *, size: int) -> _Chunk:
-    torch.set_num_threads(1)
     images, labels, masks = [], [], []
     for seed in seeds:
         drawn = generate(seed)
