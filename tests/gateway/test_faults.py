@@ -1,0 +1,176 @@
+"""What goes wrong behind the gateway, and callers that give up: who hears of it, and what it costs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import grpc
+import pytest
+
+from cxrshift_api import explain_pb2 as pb
+from tests.gateway.running import Running, Start, grpc_problem, request
+from tests.gateway.samples import npy_image
+from tests.gateway.worker_double import (
+    DIED,
+    DIED_OTHERWISE,
+    NOT_FOUND,
+    QUEUE_FULL,
+    RAISED,
+    REMOVED,
+    Failure,
+    WorkerDouble,
+    answer,
+    fail,
+    sleep,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for what must become true soon."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("failure", [DIED, DIED_OTHERWISE])
+async def test_a_worker_that_dies_costs_the_caller_nothing_but_time(
+    start: Start, double: WorkerDouble, failure: Failure
+) -> None:
+    running = await start()
+    double.behave = fail(failure, times=2)
+    reply = await running.stub.Explain(request())
+    assert len(reply.explanations) == 1
+    assert double.works[0] == double.works[1] == double.works[2]
+    assert await running.samples("cxrshift_retries_total") == {(): 2.0}
+
+
+async def test_a_request_that_kills_every_worker_is_given_up(start: Start, double: WorkerDouble) -> None:
+    running = await start(retries=2)
+    double.behave = fail(DIED)
+    error, problem = await grpc_problem(running.stub.Explain(request()))
+    assert (error.code(), problem.code) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
+    assert problem.retry_after > 0
+    assert len(double.works) == 3
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "retry_after"),
+    [
+        (QUEUE_FULL, "OVERLOADED", True),
+        (NOT_FOUND, "UNAVAILABLE", True),
+        (RAISED, "INTERNAL", False),
+        (REMOVED, "INTERNAL", False),
+    ],
+)
+async def test_what_a_second_try_would_not_mend_is_told_at_once_in_words_of_our_own(
+    running: Running, double: WorkerDouble, failure: Failure, code: str, retry_after: bool
+) -> None:
+    double.behave = fail(failure)
+    _, problem = await grpc_problem(running.stub.Explain(request()))
+    assert (problem.code, problem.HasField("retry_after")) == (code, retry_after)
+    assert "pytorch" not in problem.message
+    assert len(double.works) == 1
+
+
+async def test_nothing_upstream_is_unavailable(start: Start) -> None:
+    running = await start(upstream="127.0.0.1:1")
+    _, problem = await grpc_problem(running.stub.Explain(request()))
+    assert problem.code == "UNAVAILABLE"
+    listed = await running.stub.ListModels(pb.ListModelsRequest())
+    assert [(model.name, model.ready) for model in listed.models] == [("phantom", False)]
+
+
+BROKEN = pb.Explanation(lambdas=pb.Array(dtype="int8"))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pb.WorkReply(),
+        pb.WorkReply(describe=pb.ModelInfo()),
+        pb.WorkReply(explain=pb.ExplainReply(explanations=[BROKEN])),
+    ],
+)
+async def test_an_answer_that_makes_no_sense_is_an_internal_error(
+    running: Running, double: WorkerDouble, reply: pb.WorkReply
+) -> None:
+    async def babble(work: pb.WorkRequest, number: int) -> pb.WorkReply:
+        return reply
+
+    double.behave = babble
+    _, problem = await grpc_problem(running.stub.Explain(request()))
+    assert problem.code == "INTERNAL"
+
+
+async def test_a_deadline_ends_the_wait_on_both_protocols(start: Start, double: WorkerDouble) -> None:
+    running = await start(max_deadline=0.3, default_deadline=0.3)
+    double.behave = sleep(5)
+    started = time.monotonic()
+    answer = await running.rest.post("/v1/explain", params={"timeout": 0.1}, content=npy_image())
+    assert (answer.status_code, answer.json()["code"]) == (504, "DEADLINE")
+    answer = await running.rest.post("/v1/explain", params={"timeout": 1000}, content=npy_image())
+    assert (answer.status_code, answer.json()["code"]) == (504, "DEADLINE")  # cut to the service's own
+    _, problem = await grpc_problem(running.stub.Explain(request()))
+    assert problem.code == "DEADLINE"
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await running.stub.Explain(request(), timeout=0.1)
+    assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert time.monotonic() - started < 4
+    await until(lambda: double.ended == 4)  # the worker's side heard of each
+
+
+async def test_past_both_limits_the_next_is_refused_and_the_waiting_are_answered(
+    start: Start, double: WorkerDouble
+) -> None:
+    running = await start(max_in_flight=1, queue=1)
+    gate = asyncio.Event()
+
+    async def hold(work: pb.WorkRequest, number: int) -> pb.WorkReply:
+        await gate.wait()
+        return await answer(work, number)
+
+    double.behave = hold
+    first = running.stub.Explain(request(request_id="1"))
+    await until(lambda: len(double.works) == 1)
+    second = running.stub.Explain(request(request_id="2"))
+    await asyncio.sleep(0.2)
+    assert len(double.works) == 1  # the second waits here, not there
+    refused = await running.rest.post("/v1/explain", content=npy_image())
+    assert (refused.status_code, refused.json()["code"]) == (429, "OVERLOADED")
+    assert int(refused.headers["retry-after"]) >= 1
+    error, problem = await grpc_problem(running.stub.ExplainStream(request()).read())
+    assert (error.code(), problem.code) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+    gate.set()
+    assert [(await call).request_id for call in (first, second)] == ["1", "2"]
+    assert (await running.rest.post("/v1/explain", content=npy_image())).status_code == 200
+
+
+async def test_callers_that_leave_free_their_places(start: Start, double: WorkerDouble) -> None:
+    running = await start(max_in_flight=2, queue=0)
+    double.behave = sleep(60)
+    over_grpc = running.stub.Explain(request())
+    over_rest = asyncio.create_task(running.rest.post("/v1/explain", content=npy_image()))
+    await until(lambda: len(double.works) == 2)
+    over_grpc.cancel()
+    over_rest.cancel()
+    await until(lambda: double.ended == 2)
+    double.reset()
+    replies = await asyncio.gather(*(running.stub.Explain(request()) for _ in range(2)))
+    assert [len(reply.explanations) for reply in replies] == [1, 1]
+    ended = await running.samples("cxrshift_request_seconds_count")
+    assert ended[("CANCELLED", "explain", "grpc")] == ended[("CANCELLED", "explain", "rest")] == 1.0
+
+
+async def test_a_busy_worker_is_still_ready_and_a_silent_one_is_not(start: Start, double: WorkerDouble) -> None:
+    running = await start(readiness_timeout=0.1)
+    double.behave = sleep(30)
+    assert (await running.rest.get("/readyz")).status_code == 503  # never heard of
+    double.behave = answer
+    assert (await running.rest.post("/v1/explain", content=npy_image())).status_code == 200
+    await asyncio.sleep(1.1)
+    double.behave = sleep(30)
+    assert (await running.rest.get("/readyz")).status_code == 200  # heard of a moment ago

@@ -1,0 +1,91 @@
+"""What metrics and log tell, and what they must never tell."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+
+import pytest
+
+from cxrshift.telemetry import JsonFormatter, configure_logging
+from cxrshift_api import explain_pb2 as pb
+from cxrshift_api.types import ExplainOptions
+from tests.gateway.running import Start, grpc_problem, request
+from tests.gateway.samples import npy_image
+from tests.gateway.worker_double import WorkerDouble
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_the_metrics_tell_of_the_work(start: Start) -> None:
+    running = await start()
+    await running.stub.Explain(request(ExplainOptions(("Effusion", "Cardiomegaly"))))
+    await running.rest.post("/v1/explain", content=npy_image(), headers={"accept": "image/png"})
+    await running.rest.post("/v1/explain?frames=no", content=npy_image())
+    ended = await running.samples("cxrshift_request_seconds_count")
+    assert ended == {
+        ("OK", "explain", "grpc"): 1.0,
+        ("OK", "explain", "rest"): 1.0,
+        ("INVALID_REQUEST", "explain", "rest"): 1.0,
+    }
+    assert (await running.samples("cxrshift_problems_total"))[("INVALID_REQUEST",)] == 1.0
+    assert await running.samples("cxrshift_stop_total") == {("target", "below"): 3.0, ("last-lambda", "above"): 3.0}
+    stages = await running.samples("cxrshift_stage_seconds_sum")
+    assert {key: round(value, 6) for key, value in stages.items() if key != ("render",)} == {
+        ("decode",): 0.002, ("encode",): 0.004, ("gradient",): 0.006, ("search",): 0.008, ("frames",): 0.01,
+    }  # fmt: skip
+    assert 0 < stages[("render",)] < 10
+    assert await running.samples("cxrshift_batch_size_sum") == {(): 6.0}
+    assert (await running.samples("cxrshift_batch_size_bucket"))[("2.0",)] == 0.0
+    assert await running.samples("cxrshift_rows_sum") == {(): 48.0}
+    assert await running.samples("cxrshift_queue_seconds_count") == {(): 2.0}
+    assert await running.samples("cxrshift_in_flight") == {(): 0.0}
+
+
+async def test_nothing_that_a_caller_sent_is_in_metrics_or_log(start: Start, double: WorkerDouble) -> None:
+    stream = io.StringIO()
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure_logging("DEBUG", stream=stream)
+    try:
+        running = await start()
+        secret = npy_image() + b"DOE^JANE"
+        names = {"model": "DOE^JANE", "finding": "DOE^JANE", "DOE^JANE": "1"}
+        await running.rest.post("/v1/explain", params=names, content=secret)
+        await running.rest.post("/v1/explain", params={"finding": "DOE^JANE"}, content=secret)
+        await running.rest.post("/v1/classify", files={"file": ("DOE^JANE.dcm", secret)})
+        await running.rest.get("/DOE^JANE", headers={"x-request-id": "DOE^JANE", "user-agent": "DOE^JANE"})
+        await running.stub.Explain(request(ExplainOptions(("DOE^JANE",)), image=secret, request_id="kept-1"))
+
+        async def break_down(work: pb.WorkRequest, number: int) -> pb.WorkReply:
+            raise RuntimeError("DOE^JANE")
+
+        double.behave = break_down
+        await grpc_problem(running.stub.Explain(request(image=secret)))
+        metrics = (await running.rest.get(f"http://127.0.0.1:{running.gateway.ports.metrics}/metrics")).text
+    finally:
+        logging.captureWarnings(False)
+        root.handlers[:], root.level = handlers, level
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert "JANE" not in stream.getvalue()
+    assert "JANE" not in metrics
+    assert next(line for line in lines if line.get("request_id") == "kept-1")["code"] == "OK"
+    assert len([line for line in lines if line["event"] == "call"]) == 5
+    assert "model=" not in metrics
+
+
+def test_a_librarys_line_loses_its_text_and_an_exception_its_message() -> None:
+    stream = io.StringIO()
+    logger = logging.Logger("some.library")
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter())
+    logger.addHandler(handler)
+    try:
+        raise ValueError("DOE^JANE")
+    except ValueError:
+        logger.exception("while reading %s", "DOE^JANE")
+    line = json.loads(stream.getvalue())
+    assert "JANE" not in stream.getvalue()
+    assert (line["event"], line["logger"], line["level"]) == ("library", "some.library", "error")
+    assert line["fault"].startswith("ValueError at test_observation.py:")
