@@ -29,6 +29,7 @@ _WHOLE_SERVER, _SERVING = b"", b"\x08\x01"
 """A HealthCheckRequest for no service in particular, and a HealthCheckResponse whose one field, status, is SERVING."""
 _UNLIMITED = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
 
+_TOO_LARGE = Problem(ProblemCode.TOO_LARGE, "The image is larger than the service takes.")
 _BARE_STATUS = {
     grpc.StatusCode.DEADLINE_EXCEEDED: Problem(ProblemCode.DEADLINE, "The answer did not come within the timeout."),
     grpc.StatusCode.CANCELLED: Problem(ProblemCode.CANCELLED, "The call was cancelled."),
@@ -199,5 +200,7 @@ def _translate(error: Any, address: Address, request_id: str) -> ExplainerError:
             return foreign_answer(address.url, request_id)
     if error.code() is grpc.StatusCode.UNAVAILABLE:
         return unreachable(address.url, request_id)
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in (error.details() or ""):
+        return error_of(_TOO_LARGE, request_id)  # refused by gRPC itself, ahead of the service
     bare = _BARE_STATUS.get(error.code())
     return error_of(bare, request_id) if bare else foreign_answer(address.url, request_id)

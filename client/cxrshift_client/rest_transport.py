@@ -139,14 +139,18 @@ def _limits(connection: Connection, seconds: float | None) -> httpx.Timeout:
 def _request(
     http: httpx.Client | httpx.AsyncClient, form: HttpForm, request_id: str, limits: httpx.Timeout
 ) -> httpx.Request:
+    seconds = limits.read
+    if seconds is not None and seconds <= 0.0:
+        raise error_of(_LATE, request_id)
     headers = {"accept": PROTOBUF}
     if request_id:
         headers["x-request-id"] = request_id
-    if form.content:
+    query = form.query
+    if form.verb == "POST":
         headers["content-type"] = "application/octet-stream"
-    return http.build_request(
-        form.verb, form.path, params=list(form.query), content=form.content or None, headers=headers, timeout=limits
-    )
+        query += () if seconds is None else (("timeout", f"{seconds:.3f}"),)  # the service drops what comes too late
+    content = form.content or None
+    return http.build_request(form.verb, form.path, params=query, content=content, headers=headers, timeout=limits)
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def http(status: str, headers: str = "", body: bytes = b"") -> bytes:
 
 def test_a_rest_request_is_the_file_with_options_in_the_query() -> None:
     answer = http("200 OK", "Content-Type: application/x-protobuf\r\n", b"\x12\x03abc")
-    with literal_server(answer) as (url, received), Client(url, retry=ONCE) as client:
+    with literal_server(answer) as (url, received), Client(url, retry=ONCE, timeout=Timeout(None)) as client:
         reply = client.explain(b"file", findings=["Mass", "Lung Lesion"], frames=5, profile="fixed", request_id="r1")
     assert reply == ExplainReply((), "abc")
     head, _, body = b"".join(received).partition(b"\r\n\r\n")
@@ -77,6 +77,22 @@ def test_a_rest_request_is_the_file_with_options_in_the_query() -> None:
         lines
     )
     assert body == b"file"
+
+
+def test_the_service_is_told_how_long_an_answer_is_of_use() -> None:
+    answer = http("200 OK", "Content-Type: application/x-protobuf\r\n")
+    with literal_server(answer) as (url, received), Client(url, retry=ONCE) as client:
+        client.classify(b"x")
+        with pytest.raises(DeadlineError):
+            client.explain(b"x", timeout=0.0)
+    seconds = float(received[0].split(b" HTTP")[0].rpartition(b"timeout=")[2])
+    assert 59.0 < seconds <= 60.0
+
+
+def test_an_image_that_grpc_itself_refuses_is_too_large_and_not_tried_again() -> None:
+    with serve_grpc(Service()) as service, Client(service.address) as client, pytest.raises(RequestError) as caught:
+        client.explain(bytes(5 << 20))  # the limit of a plain gRPC server is 4 MiB
+    assert caught.value.problem.code is ProblemCode.TOO_LARGE
 
 
 def test_options_left_to_the_service_are_not_sent() -> None:
