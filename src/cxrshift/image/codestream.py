@@ -9,11 +9,14 @@ import struct
 from dataclasses import dataclass
 
 _J2K_START = b"\xff\x4f\xff\x51"
+_JP2_START = b"\x00\x00\x00\x0cjP  "
 _JPEG_START = b"\xff\xd8"
 _NOT_FRAMES = (0xC4, 0xC8, 0xCC)
 _JPEG_LS_FRAME = 0xF7
 _ALONE = (0x01, *range(0xD0, 0xD9))
 """JPEG markers with no length after them."""
+_TOO_LATE = (0xD9, 0xDA)
+"""The picture's end, or its data: no header has come before."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,12 @@ class Codestream:
 
 def read_codestream(frame: bytes) -> Codestream | None:
     """The header of a compressed frame; None where it has none that is known. Raises struct.error if cut short."""
-    start = frame.find(_J2K_START)
-    if start >= 0 and not frame.startswith(_JPEG_START):
-        return _read_j2k(frame, start + len(_J2K_START))
     if frame.startswith(_JPEG_START):
         return _read_jpeg(frame)
+    # Some writers leave the boxes of a JP2 file around the codestream, which DICOM does not want.
+    start = frame.find(_J2K_START) if frame.startswith(_JP2_START) else 0
+    if frame.startswith(_J2K_START, start):
+        return _read_j2k(frame, start + len(_J2K_START))
     return None
 
 
@@ -47,7 +51,7 @@ def _read_jpeg(frame: bytes) -> Codestream | None:
     position = len(_JPEG_START)
     while position < len(frame):
         prefix, marker = struct.unpack_from(">BB", frame, position)
-        if prefix != 0xFF:
+        if prefix != 0xFF or marker in _TOO_LATE:
             return None
         if marker == 0xFF:  # a fill byte
             position += 1

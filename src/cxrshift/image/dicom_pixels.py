@@ -31,7 +31,7 @@ from pydicom.uid import (
 )
 
 from ..errors import InvalidImage, UnsupportedImage
-from . import jpeg_extended, rle
+from . import gdcm_frames, rle
 from .codestream import read_codestream
 from .limits import DecodeLimits
 from .raster import check_scans
@@ -43,9 +43,9 @@ _PLUGINS = {
     DeflatedExplicitVRLittleEndian: "",
     RLELossless: rle.PLUGIN,
     JPEGBaseline8Bit: "pillow",
-    JPEGExtended12Bit: jpeg_extended.PLUGIN,
-    JPEGLossless: "gdcm",
-    JPEGLosslessSV1: "gdcm",
+    JPEGExtended12Bit: gdcm_frames.PLUGIN,
+    JPEGLossless: gdcm_frames.PLUGIN,
+    JPEGLosslessSV1: gdcm_frames.PLUGIN,
     JPEGLSLossless: "pyjpegls",
     JPEGLSNearLossless: "pyjpegls",
     JPEG2000Lossless: "pylibjpeg",
@@ -131,7 +131,7 @@ def read_samples(header: FileDataset, layout: PixelLayout, *, first_frame_only: 
             "The DICOM image has a transfer syntax without a decoder; "
             "send it uncompressed, or as RLE, JPEG, JPEG-LS or JPEG 2000."
         )
-    if UID(syntax).is_encapsulated:
+    if UID(syntax).is_encapsulated and syntax != RLELossless:  # RLE states no size of its own
         _check_frames(header, layout, first_frame_only=first_frame_only)
     samples, _ = get_decoder(syntax).as_array(
         header, index=0 if first_frame_only else None, decoding_plugin=_PLUGINS[syntax]
@@ -148,8 +148,10 @@ def _check_frames(header: FileDataset, layout: PixelLayout, *, first_frame_only:
     for frame in frames:
         stream = read_codestream(frame)
         if stream is None:
-            continue
+            raise InvalidImage("The DICOM file's compressed image is not of the kind that its transfer syntax says.")
         if (stream.rows, stream.columns, stream.samples) != (layout.rows, layout.columns, layout.samples):
             raise InvalidImage("The DICOM file's compressed image has another size than its header says.")
+        if stream.bits > layout.bits_allocated:
+            raise InvalidImage("The DICOM file's compressed image has more bits than its header allocates.")
         if header.file_meta.TransferSyntaxUID in (JPEGBaseline8Bit, JPEGExtended12Bit):
             check_scans(frame)

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-import gdcm
-
 from ..errors import CodedError, InvalidImage, TooLarge
 
 _LIBRARIES = ("PIL", "jpeg_ls", "openjpeg", "pydicom", "pylibjpeg")
@@ -44,10 +42,6 @@ def _close_gates() -> None:
         library = logging.getLogger(name)
         library.addHandler(_Gate())
         library.propagate = False
-    # GDCM writes to standard error itself, and only for the whole process.
-    gdcm.Trace.DebugOff()
-    gdcm.Trace.WarningOff()
-    gdcm.Trace.ErrorOff()
 
 
 _close_gates()

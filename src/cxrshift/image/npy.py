@@ -59,9 +59,9 @@ def _read_array(data: bytes, limits: DecodeLimits) -> NDArray[Any]:
 def _squeeze(array: NDArray[Any]) -> NDArray[Any]:
     """(H, W) or (H, W, 3)."""
     if array.ndim == 3 and array.shape[0] == 1:
-        return array[0]
+        return np.squeeze(array, axis=0)
     if array.ndim == 3 and array.shape[2] == 1:
-        return array[:, :, 0]
+        return np.squeeze(array, axis=2)
     if array.ndim == 3 and array.shape[2] != 3:
         raise UnsupportedImage("The NPY array must have the shape (H, W), (1, H, W), (H, W, 1) or (H, W, 3).")
     return array
