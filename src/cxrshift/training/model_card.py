@@ -53,8 +53,8 @@ says by how much.
 """
 
 
-def write_card(report: PhantomReport, recipe: Recipe) -> str:
-    """The card's Markdown."""
+def write_card(report: PhantomReport, recipe: Recipe, calibration: int) -> str:
+    """The card's Markdown; ``calibration`` is the number of phantoms that set the operating points."""
     rows = [
         f"| {f.finding} | {f.auroc:.3f} | {_share(f.dropped)} | {_share(f.raised)} | {_share(f.pointed)} "
         f"| {f.overlap:.2f} |"
@@ -65,7 +65,7 @@ def write_card(report: PhantomReport, recipe: Recipe) -> str:
     return _CARD.format(
         version=report.version,
         findings=", ".join(f.finding for f in report.findings),
-        calibration=1024,
+        calibration=calibration,
         phantoms=recipe.phantoms,
         autoencoder_steps=recipe.autoencoder_steps,
         classifier_steps=recipe.classifier_steps,

@@ -76,12 +76,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     train_phantom_model(recipe, out=given.out, cache=given.cache, version=given.version, evaluate=given.evaluate)
 
 
-def train_phantom_model(recipe: Recipe, *, out: Path, cache: Path, version: str, evaluate: int) -> None:
-    """Make the model folder ``out``; phantoms are drawn into ``cache``, or found there."""
+def train_phantom_model(
+    recipe: Recipe, *, out: Path, cache: Path, version: str, evaluate: int, calibration: int = CALIBRATION_COUNT
+) -> None:
+    """Make the model folder ``out``; phantoms are drawn into ``cache``, or found there.
+
+    ``evaluate`` and ``calibration`` are numbers of phantoms: those measured for the card, and those that set the
+    operating points.
+    """
     torch.manual_seed(recipe.seed)
-    with _bar("drawing phantoms", recipe.phantoms + CALIBRATION_COUNT) as bar:
+    with _bar("drawing phantoms", recipe.phantoms + calibration) as bar:
         data = draw_phantoms(TRAINING_SEEDS, recipe.phantoms, size=SIDE, cache=cache, progress=bar.add)
-        other = draw_phantoms(CALIBRATION_SEEDS, CALIBRATION_COUNT, size=SIDE, cache=cache, progress=bar.add)
+        other = draw_phantoms(CALIBRATION_SEEDS, calibration, size=SIDE, cache=cache, progress=bar.add)
     autoencoder = CompactAutoencoder(**AUTOENCODER)
     classifier = CompactClassifier(len(FINDINGS), **CLASSIFIER)
     schedule = fit.Schedule(recipe.autoencoder_steps, seed=recipe.seed)
@@ -95,7 +101,7 @@ def train_phantom_model(recipe: Recipe, *, out: Path, cache: Path, version: str,
     write_model(out, autoencoder, classifier, points, version)
     with _bar("measuring", 1) as bar:
         report = evaluate_phantom(load_model(out), n=evaluate, seed=0, progress=bar.move)
-    (out / CARD_NAME).write_text(write_card(report, recipe), "utf-8")
+    (out / CARD_NAME).write_text(write_card(report, recipe, calibration), "utf-8")
 
 
 def score(classifier: CompactClassifier, data: PhantomSet) -> NDArray[np.float32]:
