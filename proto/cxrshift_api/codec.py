@@ -6,6 +6,7 @@ comparing bytes.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -42,6 +43,8 @@ _T = TypeVar("_T")
 
 MAX_ARRAY_BYTES = 1 << 28
 """Largest array that is unpacked, in bytes: a guard against a decompression bomb from a broken peer."""
+
+MAX_ARRAY_AXES = 8
 
 
 class CodecError(ValueError):
@@ -89,7 +92,7 @@ def encode_array(array: NDArray[Any], *, compress: bool = False) -> pb.Array:
     A stack of frames is stored as differences along its first axis: neighbours are alike, and the differences
     shrink to about a third of what zlib makes of the frames themselves.
     """
-    packed = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    packed = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
     message = pb.Array(dtype=array.dtype.name, shape=packed.shape)
     if not compress:
         message.data = packed.tobytes()
@@ -108,29 +111,33 @@ def decode_array(message: pb.Array, field: str) -> NDArray[Any]:
     """Unpack an array, checking its type and size before any allocation. Raises CodecError."""
     if message.dtype not in ("uint8", "float32"):
         raise CodecError(f"{field}.dtype must be uint8 or float32")
+    if message.encoding not in pb.Array.Encoding.values():
+        raise CodecError(f"{field}.encoding has the unknown value {message.encoding}")
+    if len(message.shape) > MAX_ARRAY_AXES:
+        raise CodecError(f"{field}.shape has more than {MAX_ARRAY_AXES} axes")
+    is_delta = message.encoding == pb.Array.DELTA_ZLIB
+    if is_delta and (message.dtype != "uint8" or not message.shape):
+        raise CodecError(f"{field}.encoding DELTA_ZLIB goes with uint8 of at least one axis only")
     dtype = np.dtype(message.dtype).newbyteorder("<")
-    size = dtype.itemsize
-    for extent in message.shape:
-        size *= extent
+    size = dtype.itemsize * math.prod(message.shape)
     if size > MAX_ARRAY_BYTES:
         raise CodecError(f"{field} is larger than {MAX_ARRAY_BYTES} bytes")
     data = message.data if message.encoding == pb.Array.RAW else _inflate(message.data, size, field)
     if len(data) != size:
         raise CodecError(f"{field} holds {len(data)} bytes where its shape needs {size}")
     array = np.frombuffer(data, dtype=dtype).reshape(tuple(message.shape)).astype(message.dtype)
-    if message.encoding == pb.Array.DELTA_ZLIB:
-        if message.dtype != "uint8":
-            raise CodecError(f"{field}.encoding DELTA_ZLIB goes with uint8 only")
-        array = np.cumsum(array, axis=0, dtype=np.uint8)
-    return array
+    return np.cumsum(array, axis=0, dtype=np.uint8) if is_delta else array
 
 
 def _inflate(data: bytes, size: int, field: str) -> bytes:
+    """At most ``size`` + 1 bytes: one more than should be there tells that there is more."""
     inflater = zlib.decompressobj()
     try:
         raw = inflater.decompress(data, size + 1)
     except zlib.error as error:
         raise CodecError(f"{field} is not valid zlib data") from error
+    if len(raw) <= size and not inflater.eof:
+        raise CodecError(f"{field} is truncated zlib data")
     return raw
 
 
