@@ -91,7 +91,7 @@ def dicom_file(pixels: NDArray[Any] | None, syntax: str = ExplicitVRLittleEndian
 def compressed_file(frames: list[bytes], syntax: str, like: NDArray[Any], **attributes: Any) -> bytes:
     """A Part 10 file whose header describes ``like`` and whose pixel data are ``frames``, compressed already."""
     ds = data_set(like, **attributes)
-    ds.PixelData = encapsulate(frames)
+    ds.PixelData = encapsulate(frames, has_bot="ExtendedOffsetTable" not in ds)
     ds["PixelData"].VR = "OB"
     ds["PixelData"].is_undefined_length = True
     return to_bytes(ds, syntax)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +14,14 @@ _END_OF_BLOCK = bytes([1, *[0] * 15, 0])
 """A Huffman table of one code, a single 0: nothing more in this block."""
 
 
-def lossless_frame(pixels: NDArray[np.uint16], bits: int) -> bytes:
+def lossless_frame(pixels: NDArray[np.integer[Any]], bits: int) -> bytes:
     """(rows, columns) as JPEG Lossless with predictor 1 (ISO/IEC 10918-1, H.1.2)."""
     wide = pixels.astype(np.int64)
     predicted = np.empty_like(wide)
     predicted[:, 1:] = wide[:, :-1]
     predicted[1:, 0] = wide[:-1, 0]
     predicted[0, 0] = 1 << (bits - 1)
-    data = "".join(_difference(int(d)) for d in (wide - predicted).ravel())
+    data = "".join(_difference(int(d)) for d in ((wide - predicted + 32767) % 65536 - 32767).ravel())
     header = _frame_header(0xC3, bits, *pixels.shape) + _segment(0xC4, b"\x00" + _CATEGORIES)
     return b"\xff\xd8" + header + _scan(b"\x01\x00\x00", data)
 
@@ -35,9 +36,10 @@ def extended_frame(blocks: list[int], bits: int = 12, quantum: int = 8) -> bytes
 
 
 def _difference(value: int) -> str:
+    """The Huffman code of a difference in (-32768, 32768]; the last has a category of its own and no bits."""
     category = abs(value).bit_length()
     bits = value if value > 0 else value + (1 << category) - 1
-    return f"{category:05b}" + (f"{bits:0{category}b}" if category else "")
+    return f"{category:05b}" + (f"{bits:0{category}b}" if 0 < category < 16 else "")
 
 
 def _segment(marker: int, body: bytes) -> bytes:

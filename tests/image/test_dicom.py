@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom.encaps import encapsulate_extended
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     JPEG2000,
@@ -214,6 +215,14 @@ def test_of_several_frames_the_first_is_shown() -> None:
     assert stored_pixels(dicom_file(frames)).shape == frames.shape
 
 
+def test_frames_with_an_extended_offset_table_are_read() -> None:
+    frames = np.stack([ramp(8), ramp(8)[:, ::-1]]).astype(np.uint8)
+    _, offsets, lengths = encapsulate_extended([jpeg(f) for f in frames])
+    tables = {"ExtendedOffsetTable": offsets, "ExtendedOffsetTableLengths": lengths}
+    data = compressed_file([jpeg(f) for f in frames], JPEGBaseline8Bit, frames, **tables)
+    np.testing.assert_allclose(stored_pixels(data), frames, atol=4)
+
+
 def test_colour_becomes_luminance_in_either_planar_configuration() -> None:
     grey = ramp(8).astype(np.uint8)
     colour = np.dstack([grey, np.zeros_like(grey), np.zeros_like(grey)])
@@ -374,7 +383,7 @@ def test_an_rle_frame_is_unpacked_to_its_size_and_no_further() -> None:
         b"\x01\x00",
         rle_frame(b"\x81\x07"),
         rle_frame(b"\x81\x07", b"\x81\x07"),
-        rle_frame(b"\x81\x07" * 9)[:40] + b"\xff" * 40,
+        rle_frame(b"\x81\x07" * 9).replace(b"\x40", b"\x90", 1),
     ],
     ids=["no header", "too few bytes", "too many segments", "an offset outside"],
 )

@@ -37,15 +37,17 @@ _KEYWORDS = (
     "BitsStored",
     "HighBit",
     "PixelRepresentation",
-    "ExtendedOffsetTable",
-    "ExtendedOffsetTableLengths",
     "PixelData",
     *(f"{colour}PaletteColorLookupTableDescriptor" for colour in ("Red", "Green", "Blue")),
     *(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
     *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
     *TONE_KEYWORDS,
 )
-"""All that is ever read of a data set: nothing about the patient, and no memory for what is not needed."""
+"""All that is ever read of a data set: nothing about the patient, and no memory for what is not needed.
+
+The extended offset table is left out: it could name another frame to the decoder than the one that was checked, and
+without it each fragment is a frame, as the standard has it wherever that table is used (PS3.3 C.7.6.3.1.8).
+"""
 
 _WITHOUT_PREAMBLE = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 """Group 0002 or 0008 in little endian, 0008 in big endian: how a data set begins where the preamble is missing."""
@@ -102,6 +104,7 @@ def _check_inflated_size(data: bytes, limits: DecodeLimits) -> None:
     file = io.BytesIO(data)
     read_preamble(file, force=True)
     meta = Dataset(read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2))
+    list(meta)  # where an element can't be read, pydicom would take the group for another encoding: refuse instead
     if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
         return
     inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[file.tell() :], limits.max_bytes + 1)
