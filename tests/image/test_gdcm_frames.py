@@ -48,7 +48,7 @@ def test_jpeg_extended_is_read_in_8_and_in_12_bits() -> None:
 def test_a_frame_that_kills_gdcm_is_merely_invalid() -> None:
     frame = lossless_frame(NOISE, 16).replace(b"\x00\x0b\x10", b"\x00\x0b\x11")  # 17 bits
     form = FrameFormat(JPEGLosslessSV1, "MONOCHROME2", 20, 33, 1, 16, 16, 0, 0)
-    program = [sys.executable, "-I", gdcm_child.__file__, *map(str, form)]
+    program = [sys.executable, "-P", gdcm_child.__file__, *map(str, form)]
     assert subprocess.run(program, input=frame, capture_output=True, check=False).returncode < 0
     with pytest.raises(InvalidImage, match="malformed"):
         decode_radiograph(compressed_file([frame], JPEGLosslessSV1, NOISE.astype(np.uint32)))

@@ -43,7 +43,7 @@ def decode_frame(frame: bytes, runner: DecodeRunner) -> bytes:
         signed=runner.pixel_representation,
         planar=runner.planar_configuration if stream.samples > 1 else 0,
     )
-    program = [sys.executable, "-I", gdcm_child.__file__, *map(str, form)]
+    program = [sys.executable, "-P", gdcm_child.__file__, *map(str, form)]
     child = subprocess.run(
         program,
         input=frame,
