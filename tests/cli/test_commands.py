@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
@@ -17,8 +23,9 @@ from cxrshift.cli.options import HeatmapName, ProfileName
 from cxrshift.evaluation.phantom import FindingReport, PhantomReport, Share
 from cxrshift_api.types import HeatmapKind, Profile
 from tests.cli.toy_model import make_model_folder
-from tests.client.service import Service, serve_grpc
+from tests.client.service import Answer, Request, Service, plain_answer, serve_grpc
 
+COMMAND = [str(Path(sys.executable).with_name("cxrshift"))]
 COMMANDS = [
     [],
     ["explain"],
@@ -35,14 +42,52 @@ COMMANDS = [
 
 
 def run_process(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("cxrshift")), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_command_prints_its_version() -> None:
     done = run_process("--version")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("cxrshift 0.")
+    assert done.stdout == CliRunner().invoke(app, ["--version"]).stdout == f"cxrshift {version('cxrshift')}\n"
+
+
+def test_a_terminal_sees_a_bar_that_is_gone_at_the_end(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"any")
+    with serve_grpc(Service()) as service:
+        command = [*COMMAND, "classify", "a.png", "gone.png", "--server", service.address]
+        controller, terminal = os.openpty()
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+        process = subprocess.Popen(command, stdout=terminal, stderr=terminal, cwd=tmp_path, env=environment)
+        os.close(terminal)
+        seen = b""
+        with os.fdopen(controller, "rb", buffering=0) as screen, suppress(OSError):  # Linux ends a terminal with EIO
+            while chunk := screen.read(4096):
+                seen += chunk
+        assert process.wait(timeout=60) == 1
+    text = re.sub(r"\x1b\[[0-9;]*m", "", seen.decode())
+    assert "classifying" in text
+    assert "a.png   Mass 0.25" in text
+    assert "file 2 of 2, gone.png" in text
+    assert "classifying" not in text.rpartition("\x1b[2K")[2]
+
+
+def test_ctrl_c_ends_the_command_while_the_service_is_still_at_work(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"any")
+    asked, enough = threading.Event(), threading.Event()
+
+    def answer(request: Request) -> Answer:
+        asked.set()
+        enough.wait(60)
+        return plain_answer(request)
+
+    with serve_grpc(Service(answer)) as service:
+        command = [*COMMAND, "classify", "a.png", "--server", service.address]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path)
+        assert asked.wait(60)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+        enough.set()
+    assert (process.returncode, b"Traceback" in errors) == (130, False)
 
 
 def test_a_wrong_option_is_exit_code_2() -> None:

@@ -45,7 +45,8 @@ def test_each_finding_gets_a_folder_of_pictures_and_a_line(service: Service, che
     out = tmp_path / "out"
     done = run("explain", chest, "-f", "Cardiomegaly", "-f", "Mass", "--out", out, "--server", service.address)
     assert (done.exit_code, done.stderr) == (0, "")
-    first, second = done.stdout.splitlines()
+    first, warning, second, _ = done.stdout.splitlines()
+    assert warning == "  The score moves little above λ = 0."
     assert first.startswith(
         f"{chest}  Cardiomegaly 0.81  λ −0.5 … +20  drop 0.63  rise 0.22  → {out}/chest/Cardiomegaly"
     )
@@ -172,8 +173,8 @@ def test_a_model_that_is_not_installed_is_a_usage_error_that_lists_those_that_ar
 
 
 def test_equal_names_get_numbers_and_only_known_endings_are_cut() -> None:
-    files = [Path(name) for name in ("a/x.png", "b/X.dcm", "1.2.840.10008", "c/x.png", "notes.txt")]
-    assert list(name_folders(files).values()) == ["x", "X-2", "1.2.840.10008", "x-3", "notes.txt"]
+    files = [Path(name) for name in ("a/x.png", "b/X.dcm", "1.2.840.10008", "c/x.png", "a/x.png", "notes.txt", ".png")]
+    assert name_folders(files) == ("x", "X-2", "1.2.840.10008", "x-3", "x-4", "notes.txt", ".png")
 
 
 def test_a_finding_cannot_lead_out_of_the_output_folder() -> None:

@@ -56,9 +56,12 @@ def classify_files(asker: Asker, files: Sequence[Path], *, in_flight: int, scree
     """Classify every file and tell the scores; how many files failed. Raises UnreachableError."""
     from .work import Done, work_through
 
+    def classify_one(position: int, file: Path) -> ClassifyReply:
+        return asker.classify(file)
+
     failures = 0
     with screen.progress("classifying", len(files)) as bar:
-        for outcome in work_through(files, asker.classify, in_flight=in_flight):
+        for outcome in work_through(files, classify_one, in_flight=in_flight):
             where: dict[str, object] = {"position": outcome.position, "file": str(outcome.file)}
             if isinstance(outcome, Done):
                 reply = outcome.result

@@ -170,10 +170,10 @@ def explain_files(
 
     names = name_folders(files)
 
-    def explain_one(file: Path) -> tuple[Summary, ...]:
+    def explain_one(position: int, file: Path) -> tuple[Summary, ...]:
         summaries = []
         for explanation in asker.explain(file, choices).explanations:
-            folder = out / names[file] / name_of_finding(explanation.finding)
+            folder = out / names[position - 1] / name_of_finding(explanation.finding)
             write_explanation(explanation, folder, npz=npz)
             summaries.append(_summarise(explanation, folder))
         return tuple(summaries)
@@ -186,6 +186,8 @@ def explain_files(
                 screen.tell({**where, "explanations": [asdict(summary) for summary in outcome.result]})
                 for summary in outcome.result:
                     screen.say(_line(outcome.file, summary))
+                    for warning in summary.warnings if len(files) == 1 else ():
+                        screen.say(Text(f"  {warning}", "yellow"))
             else:
                 failures += 1
                 screen.tell({**where, "problem": {"code": outcome.code, "message": outcome.message}})
@@ -222,5 +224,5 @@ def _line(file: Path, summary: Summary) -> Text:
     line.append(f"{summary.finding} {summary.score:.2f}", "bold" if present else "")
     line.append(f"  {reach}  drop {summary.drop:.2f}  rise {summary.rise:.2f}  → {summary.folder}")
     if summary.warnings:
-        line.append(f"  ({len(summary.warnings)} warnings: {' '.join(summary.warnings)})", "yellow")
+        line.append(f"  warnings: {len(summary.warnings)}", "yellow")
     return line

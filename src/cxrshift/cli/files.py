@@ -39,20 +39,20 @@ def write_explanation(explanation: Explanation, folder: Path, *, npz: bool = Fal
     return tuple(folder / name for name in contents)
 
 
-def name_folders(files: Sequence[Path]) -> dict[Path, str]:
+def name_folders(files: Sequence[Path]) -> tuple[str, ...]:
     """A folder's name for each file: its own without an image's ending; a number tells equal names apart."""
-    names: dict[Path, str] = {}
+    names: list[str] = []
     taken: set[str] = set()
     for file in files:
         # "1.2.840.10008" is a DICOM file's name as often as not: only a known ending is one.
-        plain = file.stem if file.suffix.lower() in IMAGE_ENDINGS else file.name
-        name, number = plain or "radiograph", 1
+        plain = (file.stem if file.suffix.lower() in IMAGE_ENDINGS else file.name) or "radiograph"
+        name, number = plain, 1
         while name.lower() in taken:
             number += 1
             name = f"{plain}-{number}"
         taken.add(name.lower())
-        names[file] = name
-    return names
+        names.append(name)
+    return tuple(names)
 
 
 def name_of_finding(finding: str) -> str:

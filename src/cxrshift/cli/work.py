@@ -37,15 +37,17 @@ class Failed:
     message: str
 
 
-def work_through(files: Sequence[Path], work: Callable[[Path], R], *, in_flight: int) -> Iterator[Done[R] | Failed]:
-    """``work`` on every file, ``in_flight`` at once; outcomes in the files' order.
+def work_through(
+    files: Sequence[Path], work: Callable[[int, Path], R], *, in_flight: int
+) -> Iterator[Done[R] | Failed]:
+    """``work(position, file)`` on every file, ``in_flight`` at once; outcomes in their order.
 
     Raises UnreachableError as soon as there is no service to ask: the other files would fare no better.
     """
 
     def one(position: int, file: Path) -> Done[R] | Failed:
         try:
-            return Done(position, file, work(file))
+            return Done(position, file, work(position, file))
         except UnreachableError:
             raise
         except ExplainerError as error:
@@ -55,10 +57,11 @@ def work_through(files: Sequence[Path], work: Callable[[Path], R], *, in_flight:
         except OSError as error:
             return Failed(position, file, ProblemCode.INVALID_REQUEST, say_os_error(error))
 
-    with ThreadPoolExecutor(in_flight, thread_name_prefix="explain") as pool:
-        futures = [pool.submit(one, position, file) for position, file in enumerate(files, 1)]
-        try:
-            for future in futures:
-                yield future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ThreadPoolExecutor(in_flight, thread_name_prefix="explain")
+    futures = [pool.submit(one, position, file) for position, file in enumerate(files, 1)]
+    try:
+        for future in futures:
+            yield future.result()
+    finally:
+        # Not waited for: after Ctrl-C, what is under way ends when its caller closes the connection.
+        pool.shutdown(wait=False, cancel_futures=True)

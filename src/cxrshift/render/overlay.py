@@ -26,6 +26,8 @@ COLOUR_MAP = "inferno"
 SMALLEST_TOP = 0.05
 """The scale ends at this share of the grey range at least: a map of hardly any change must look like one."""
 _STRONGEST = 0.85
+_AMBER = (240, 180, 70)
+"""Of the quality card's warnings."""
 _OVERLAY_SIDE = 512
 _LEGEND_WIDTH = 96
 _CAPTION_HEIGHT = 54
@@ -49,7 +51,11 @@ def render_overlay(explanation: Explanation, *, smallest_side: int = _OVERLAY_SI
     score = f"score {say_score(float(explanation.radiograph_scores[column]))}, "
     score += f"operating point {say_score(explanation.operating_point)}"
     draw.text((12 + draw.textlength(name, bold) + 12, top), score, _grey(INK), plain)
-    draw.text((12, top + 26), fit_text(draw, explanation.notice, page.width - 24, small), _grey(FAINT_INK), small)
+    draw.text((12, top + 26), explanation.notice, _grey(FAINT_INK), small)
+    if explanation.quality.warnings:
+        left = 12 + draw.textlength(explanation.notice + "   ", small)
+        warnings = fit_text(draw, " ".join(explanation.quality.warnings), page.width - left - 12, small)
+        draw.text((left, top + 26), warnings, _AMBER, small)
     return to_png(page)
 
 

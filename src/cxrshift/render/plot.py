@@ -18,6 +18,8 @@ from .canvas import STOPS, say_finding, say_lambda, say_score
 _ACCENT = "#b3261e"
 _OTHERS = ("#2f6690", "#3a7d44", "#8a6d1d", "#6b4c9a", "#3d7a7a", "#8c564b")
 _MUTED = "#8a8f98"
+_PAPER = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
+"""Under words that curves may cross."""
 _LABEL_GAP = 0.052
 """Smallest distance between two names beside the plot, in score."""
 _MOVES = 0.15
@@ -84,7 +86,7 @@ def _name_radiograph(axes: Axes, score: float, *, above: bool) -> None:
     """Write on the side that a rising curve leaves free: left of it above, right of it below."""
     offset, align = ((-9, 5), "right") if above else ((9, -11), "left")
     words = f"radiograph {say_score(score)}"
-    axes.annotate(words, (0.0, score), offset, textcoords="offset points", fontsize=8, ha=align, zorder=7)
+    axes.annotate(words, (0.0, score), offset, textcoords="offset points", fontsize=8, ha=align, bbox=_PAPER, zorder=7)
 
 
 def _named(explanation: Explanation, own: int) -> set[int]:
@@ -129,10 +131,18 @@ def _highest(block: Sequence[int], wanted: Sequence[float], gap: float) -> float
 def _draw_operating_point(axes: Axes, explanation: Explanation) -> None:
     point = explanation.operating_point
     axes.axhline(point, color="#444444", linewidth=0.9, linestyle=(0, (5, 4)), zorder=1)
+    place, words = (0.005, point), f"operating point {say_score(point)}"
     axes.annotate(
-        f"operating point {say_score(point)}", (0.005, point), (2, 3), xycoords=("axes fraction", "data"),
-        textcoords="offset points", fontsize=8, color="#444444",
-    )  # fmt: skip
+        words,
+        place,
+        (2, 3),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        fontsize=8,
+        color="#444444",
+        bbox=_PAPER,
+        zorder=6,
+    )
 
 
 def _draw_stops(axes: Axes, explanation: Explanation) -> None:
