@@ -67,9 +67,9 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line)
 
 
-def configure_logging(level: str, *, stream: TextIO = sys.stdout) -> None:
-    """Send every logger's lines to ``stream`` as JSON; libraries speak only of warnings."""
-    handler = logging.StreamHandler(stream)
+def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
+    """Send every logger's lines to ``stream``, or standard output, as JSON; libraries speak only of warnings."""
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonFormatter())
     logging.captureWarnings(True)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

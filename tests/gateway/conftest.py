@@ -6,7 +6,8 @@ can share one gateway.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -68,3 +69,13 @@ async def shared_gateway(shared_double: WorkerDouble) -> AsyncIterator[Running]:
 def running(shared_gateway: Running, double: WorkerDouble) -> Running:
     """A gateway with default settings, the module's own."""
     return shared_gateway
+
+
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """Gives the root logger back as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    logging.captureWarnings(False)
+    root.handlers[:], root.level = handlers, level

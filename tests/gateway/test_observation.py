@@ -15,9 +15,10 @@ from tests.gateway.running import Start, grpc_problem, request
 from tests.gateway.samples import npy_image
 from tests.gateway.worker_double import WorkerDouble
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+in_module_loop = pytest.mark.asyncio(loop_scope="module")
 
 
+@in_module_loop
 async def test_the_metrics_tell_of_the_work(start: Start) -> None:
     running = await start()
     await running.stub.Explain(request(ExplainOptions(("Effusion", "Cardiomegaly"))))
@@ -43,30 +44,26 @@ async def test_the_metrics_tell_of_the_work(start: Start) -> None:
     assert await running.samples("cxrshift_in_flight") == {(): 0.0}
 
 
+@in_module_loop
+@pytest.mark.usefixtures("own_logging")
 async def test_nothing_that_a_caller_sent_is_in_metrics_or_log(start: Start, double: WorkerDouble) -> None:
     stream = io.StringIO()
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
     configure_logging("DEBUG", stream=stream)
-    try:
-        running = await start()
-        secret = npy_image() + b"DOE^JANE"
-        names = {"model": "DOE^JANE", "finding": "DOE^JANE", "DOE^JANE": "1"}
-        await running.rest.post("/v1/explain", params=names, content=secret)
-        await running.rest.post("/v1/explain", params={"finding": "DOE^JANE"}, content=secret)
-        await running.rest.post("/v1/classify", files={"file": ("DOE^JANE.dcm", secret)})
-        await running.rest.get("/DOE^JANE", headers={"x-request-id": "DOE^JANE", "user-agent": "DOE^JANE"})
-        await running.stub.Explain(request(ExplainOptions(("DOE^JANE",)), image=secret, request_id="kept-1"))
+    running = await start()
+    secret = npy_image() + b"DOE^JANE"
+    names = {"model": "DOE^JANE", "finding": "DOE^JANE", "DOE^JANE": "1"}
+    await running.rest.post("/v1/explain", params=names, content=secret)
+    await running.rest.post("/v1/explain", params={"finding": "DOE^JANE"}, content=secret)
+    await running.rest.post("/v1/classify", files={"file": ("DOE^JANE.dcm", secret)})
+    await running.rest.get("/DOE^JANE", headers={"x-request-id": "DOE^JANE", "user-agent": "DOE^JANE"})
+    await running.stub.Explain(request(ExplainOptions(("DOE^JANE",)), image=secret, request_id="kept-1"))
 
-        async def break_down(work: pb.WorkRequest, number: int) -> pb.WorkReply:
-            raise RuntimeError("DOE^JANE")
+    async def break_down(work: pb.WorkRequest, number: int) -> pb.WorkReply:
+        raise RuntimeError("DOE^JANE")
 
-        double.behave = break_down
-        await grpc_problem(running.stub.Explain(request(image=secret)))
-        metrics = (await running.rest.get(f"http://127.0.0.1:{running.gateway.ports.metrics}/metrics")).text
-    finally:
-        logging.captureWarnings(False)
-        root.handlers[:], root.level = handlers, level
+    double.behave = break_down
+    await grpc_problem(running.stub.Explain(request(image=secret)))
+    metrics = (await running.rest.get(f"http://127.0.0.1:{running.gateway.ports.metrics}/metrics")).text
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert "JANE" not in stream.getvalue()
     assert "JANE" not in metrics

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 
@@ -71,23 +70,3 @@ async def test_the_launcher_and_the_gateway_agree(double: WorkerDouble) -> None:
     finally:
         code = await asyncio.to_thread(gateway.stop)
     assert code == 0
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("MODELS", "[]"), ("REST_PORT", "70000"), ("MAX_IN_FLIGHT", "0"), ("DEFAULT_DEADLINE", "1e9")]
-)
-async def test_a_wrong_setting_ends_it_with_its_name(tmp_path: Path, name: str, value: str) -> None:
-    process = await start_process(tmp_path, **{name: value})
-    output, _ = await process.communicate()
-    assert process.returncode == 2
-    line = json.loads(output)
-    assert line["event"] == "settings are wrong"
-    assert name.lower() in line["settings"].lower()
-
-
-async def test_a_taken_port_ends_it_with_an_error(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        process = await start_process(tmp_path, GRPC_PORT=str(taken.getsockname()[1]))
-        output, _ = await process.communicate()
-    assert process.returncode == 1
-    assert json.loads(output)["event"] == "could not serve"

@@ -162,6 +162,11 @@ async def test_paths_methods_and_forms_that_are_not_there_are_problems_too(runni
     assert_problem(answer, 406, "INVALID_REQUEST", "application/json, image/gif, image/webp, image/png")
 
 
+async def test_an_answer_on_a_kept_connection_does_not_wait_for_the_callers_acknowledgement(running: Running) -> None:
+    seconds = [(await running.rest.get("/healthz")).elapsed.total_seconds() for _ in range(20)]
+    assert min(seconds[1:]) < 0.03  # 40 ms each, where small packets are held back
+
+
 async def test_health_is_the_process_and_readiness_a_real_inference(start: Start, double: WorkerDouble) -> None:
     running = await start(readiness_timeout=0.3)
     assert (await running.rest.get("/healthz")).json() == {"status": "ok"}

@@ -10,7 +10,6 @@ import sys
 from pydantic import ValidationError
 
 from cxrshift.config import Settings
-from cxrshift.gateway.server import Gateway
 from cxrshift.telemetry import configure_logging, log_event
 
 logger = logging.getLogger("cxrshift.gateway")
@@ -18,6 +17,8 @@ logger = logging.getLogger("cxrshift.gateway")
 
 async def run(settings: Settings) -> None:
     """Serve until told to stop, then drain. A second signal does not hurry it: drain_seconds bounds the wait."""
+    from cxrshift.gateway.server import Gateway  # here, so that a wrong setting is told before seconds of imports
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT):

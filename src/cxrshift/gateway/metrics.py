@@ -83,7 +83,8 @@ class Metrics:
         if report.rows:
             self.rows.observe(report.rows)
         for stage in _WORKER_STAGES:
-            self.stage_seconds.labels(stage).observe(getattr(report.stages, stage))
+            if seconds_of_stage := getattr(report.stages, stage):  # a batch without explanations has no search
+                self.stage_seconds.labels(stage).observe(seconds_of_stage)
 
     def observe_explanation(self, explanation: Explanation) -> None:
         """Count why the search stopped on each side."""
