@@ -24,7 +24,8 @@ def fit_line(seed: int) -> tuple[nn.Linear, list[Progress]]:
     reports: list[Progress] = []
 
     def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
-        return ((line(inputs[batch]) - (3 * inputs[batch] - 1)) ** 2).mean()
+        squares: Tensor = (line(inputs[batch]) - (3 * inputs[batch] - 1)) ** 2
+        return squares.mean()
 
     fit(line, 50, loss, Schedule(steps=330, batch=16, peak_rate=0.2, seed=seed), report=reports.append)
     return line, reports
@@ -75,7 +76,8 @@ def test_a_tiny_recipe_makes_a_model_folder_that_serves_as_it_is(tmp_path: Path)
     model = load_model(tmp_path / "phantom")
     assert [f.name for f in model.spec.findings] == list(FINDINGS)
     (scores,) = Engine(model).classify([generate(1).to_radiograph()])
-    assert len(scores) == len(FINDINGS)
+    assert isinstance(scores, tuple)
+    assert [score.finding for score in scores] == list(FINDINGS)
     card = (tmp_path / "phantom/README.md").read_text("utf-8")
     assert "32 phantoms of seeds 2000000" in card
     assert all(f"| {name} |" in card for name in FINDINGS)
