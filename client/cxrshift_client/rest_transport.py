@@ -128,6 +128,8 @@ class AsyncRestTransport:
 
 
 def _trust(connection: Connection) -> ssl.SSLContext:
+    if not connection.address.secure:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used: reading the system's certificates takes time
     return ssl.create_default_context(cafile=connection.ca_file)
 
 

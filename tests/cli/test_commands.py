@@ -21,7 +21,8 @@ from cxrshift.cli.app import app
 from cxrshift.cli.evaluate import report_lines, report_to_json
 from cxrshift.cli.options import HeatmapName, ProfileName
 from cxrshift.evaluation.phantom import FindingReport, PhantomReport, Share
-from cxrshift_api.types import HeatmapKind, Profile
+from cxrshift.phantom import FINDINGS
+from cxrshift_api.types import ClassifyRequest, HeatmapKind, Profile
 from tests.cli.toy_model import make_model_folder
 from tests.client.service import Answer, Request, Service, plain_answer, serve_grpc
 
@@ -76,8 +77,9 @@ def test_ctrl_c_ends_the_command_while_the_service_is_still_at_work(tmp_path: Pa
     asked, enough = threading.Event(), threading.Event()
 
     def answer(request: Request) -> Answer:
-        asked.set()
-        enough.wait(60)
+        if isinstance(request, ClassifyRequest):
+            asked.set()
+            enough.wait(60)
         return plain_answer(request)
 
     with serve_grpc(Service(answer)) as service:
@@ -118,6 +120,29 @@ print([name for name in ("torch", "numpy", "grpc", "matplotlib", "httpx", "PIL")
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_local_without_torch_says_what_to_install(tmp_path: Path) -> None:
+    program = f"""
+import sys
+sys.modules["torch"] = None
+sys.argv = ["cxrshift", "classify", "x.png", "--local", "--model", {str(tmp_path)!r}]
+from cxrshift.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "This needs torch, which is not installed: pip install 'cxrshift[server]' has everything.\n"
+
+
+def test_a_name_that_is_not_text_breaks_no_output(tmp_path: Path) -> None:
+    with serve_grpc(Service()) as service:
+        command = [*map(os.fsencode, COMMAND), b"classify", b"r\xf6ntgen.png", b"--server", service.address.encode()]
+        done = subprocess.run(command, capture_output=True, cwd=tmp_path, check=False)
+        told = subprocess.run([*command, b"--json"], capture_output=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert b"file 1 of 1, r?ntgen.png: INVALID_REQUEST" in done.stderr
+    assert os.fsencode(json.loads(told.stdout)["file"]) == b"r\xf6ntgen.png"
+
+
 def test_without_the_extras_the_command_says_what_to_install() -> None:
     program = "import sys; sys.modules['typer'] = None; from cxrshift.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -145,6 +170,12 @@ def test_served_models_are_listed() -> None:
         done = CliRunner().invoke(app, ["models", "list", "--server", service.address, "--json"])
     told = json.loads(done.stdout)
     assert (told["name"], told["default"], told["place"]) == ("phantom", True, service.address)
+
+
+def test_models_of_a_service_that_is_not_there_are_exit_code_3() -> None:
+    done = CliRunner().invoke(app, ["models", "list", "--server", "http://127.0.0.1:9"])
+    assert done.exit_code == 3
+    assert "No service answers at http://127.0.0.1:9." in done.stderr
 
 
 def test_a_model_is_built_into_what_torchserve_loads(tmp_path: Path) -> None:
@@ -196,3 +227,13 @@ def test_a_model_that_does_not_know_the_phantoms_findings_is_refused(tmp_path: P
     done = CliRunner().invoke(app, ["evaluate", "phantom", "--n", "1", "--model", str(folder)])
     assert done.exit_code == 2
     assert "Cardiomegaly" in done.stderr
+
+
+def test_phantoms_are_evaluated_and_told_as_json(tmp_path: Path) -> None:
+    folder = make_model_folder(tmp_path, findings=FINDINGS)
+    command = ["evaluate", "phantom", "--n", "2", "--seed", "1", "--workers", "1", "--model", str(folder), "--json"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["phantoms"], told["seed"]) == (2, 1)
+    assert [finding["finding"] for finding in told["findings"]] == list(FINDINGS)

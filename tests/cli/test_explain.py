@@ -19,7 +19,6 @@ from cxrshift_api.json_codec import explain_reply_from_json
 from cxrshift_api.types import ExplainRequest, Problem, ProblemCode
 from tests.cli.toy_model import make_model_folder
 from tests.client.service import Answer, Request, Service, plain_answer, serve_grpc
-from tests.render.examples import make_reply
 
 PICTURES = ["curve.png", "explanation.json", "frames.gif", "frames.webp", "overlay.png"]
 
@@ -63,7 +62,7 @@ def test_every_option_reaches_the_service(service: Service, chest: Path, tmp_pat
     options = ["--profile", "fixed", "--frames", "5", "--lambda-min", "-2", "--lambda-max", "3", "--heatmap", "mean"]
     done = run("explain", chest, "-f", "Mass", *options, "-m", "xrv", "-o", tmp_path, "--server", service.address)
     assert done.exit_code == 0
-    [request] = service.seen
+    _, request = service.seen
     assert isinstance(request, ExplainRequest)
     sent = request.options
     assert (sent.profile, sent.frames, sent.lambda_min, sent.lambda_max) == ("fixed", 5, -2.0, 3.0)
@@ -104,8 +103,9 @@ def test_several_files_are_under_way_at_once_and_told_in_order(service: Service,
     together = threading.Barrier(3, timeout=10)
 
     def answer(request: Request) -> Answer:
-        together.wait()
-        return make_reply()
+        if isinstance(request, ExplainRequest):
+            together.wait()
+        return plain_answer(request)
 
     service.answer = answer
     files = [tmp_path / f"{name}.png" for name in "cab"]
@@ -125,6 +125,19 @@ def test_where_no_service_answers_the_code_is_3_and_one_line_says_what_to_do(che
         f"No service answers at {address}. Check the address, and that the service is running. "
         "To work without a service, add --local."
     ]
+
+
+def test_a_full_service_is_asked_again_until_it_has_room(service: Service, chest: Path) -> None:
+    refused = iter([True] * 4)
+
+    def answer(request: Request) -> Answer:
+        if next(refused, False):
+            return Problem(ProblemCode.OVERLOADED, "Later.", 0.01)
+        return plain_answer(request)
+
+    service.answer = answer
+    assert run("classify", chest, "--server", service.address).exit_code == 0
+    assert len(service.seen) == 5
 
 
 def test_an_address_of_another_form_is_a_usage_error(chest: Path) -> None:

@@ -6,7 +6,8 @@ import io
 import pickle
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ from cxrshift_client import (
 from tests.client.service import MODELS, Answer, Request, Service, plain_answer, serve_grpc, serve_rest
 
 QUICK = Retry(first_wait=0.001)
-SERVERS = {"grpc": serve_grpc, "rest": serve_rest}
+SERVERS: dict[str, Callable[[Service], AbstractContextManager[Service]]] = {"grpc": serve_grpc, "rest": serve_rest}
 
 
 @pytest.fixture(params=["grpc", "rest"])

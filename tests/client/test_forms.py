@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -34,7 +35,7 @@ from cxrshift_client import (
 from cxrshift_client.attempts import Patience
 from cxrshift_client.methods import EXPLAIN
 from cxrshift_client.transports import parse_address
-from tests.client.service import Service, serve_grpc
+from tests.client.service import Service, serve_grpc, serve_rest
 from tests.render.examples import make_reply
 
 ONCE = Retry(attempts=1)
@@ -232,6 +233,10 @@ def test_a_service_with_a_certificate_of_its_own_is_trusted_by_ca_file(tmp_path:
             assert client.list_models()[0].name == "phantom"
         with Client(service.address, retry=ONCE) as client, pytest.raises(BusyError):
             client.list_models()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with serve_rest(Service(), tls) as service, Client(service.address, ca_file=certificate) as client:
+        assert client.list_models()[0].name == "phantom"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 
@@ -11,4 +12,7 @@ def main() -> None:
         from .app import app
     except ModuleNotFoundError as error:
         sys.exit(f"The command needs {error.name}, which is not part of the client: pip install 'cxrshift[cli]'")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a file's name need not be text, nor a terminal know λ
     app()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cxrshift_api.types import ClassifyReply, ExplainReply, Problem
-from cxrshift_client.errors import error_of
+from cxrshift_client.errors import ExplainerError, UnreachableError, error_of
 from cxrshift_client.request import Choices, explain_request, new_request_id
 
 if TYPE_CHECKING:
@@ -90,7 +90,20 @@ def open_asker(server: str, model: str, *, local: bool, timeout: float) -> Itera
 
         yield EngineAsker(Engine(load_model(model or DEFAULT_MODEL)), decode_radiograph)
         return
-    from cxrshift_client import Client, Timeout
+    from cxrshift_client import Client, Retry, Timeout
 
-    with Client(server, timeout=Timeout(timeout)) as client:
+    with Client(server, timeout=Timeout(timeout), retry=Retry(attempts=1)) as client:
+        _greet(client)
+    # Many files meet a full queue sooner or later; only the timeout ends the waiting then.
+    with Client(server, timeout=Timeout(timeout), retry=Retry(attempts=1000, longest_wait=5.0)) as client:
         yield ServiceAsker(client, model)
+
+
+def _greet(client: Client) -> None:
+    """Raise UnreachableError at once where nothing answers, rather than for each file after many attempts."""
+    try:
+        client.list_models()
+    except UnreachableError:
+        raise
+    except ExplainerError:
+        pass  # it is there; the files will meet what is wrong

@@ -30,7 +30,7 @@ class Screen:
     def tell(self, result: Mapping[str, object]) -> None:
         """A result for programs, as one line; nothing where results are for people."""
         if self.as_json:
-            self._out.print(json.dumps(result, ensure_ascii=False), markup=False)
+            self._out.print(json.dumps(result), markup=False)
 
     def fail(self, line: str) -> None:
         """An error, in red where there is colour."""

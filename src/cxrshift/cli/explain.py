@@ -40,7 +40,7 @@ cxrshift explain study/*.dcm --out out --server http://explainer.example:8000
 
 cxrshift explain chest.png --local --profile fixed --lambda-min -8 --lambda-max 8
 
-For each file and finding, DIR/FILE/FINDING holds frames.gif, frames.webp, overlay.png, curve.png and \\
+For each file and finding, DIR/FILE/FINDING holds frames.gif, frames.webp, overlay.png, curve.png and \
 explanation.json. Images are synthetic and not for diagnosis.
 
 {EXIT_CODES}
