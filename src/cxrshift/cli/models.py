@@ -71,7 +71,7 @@ def _installed() -> list[tuple[ModelInfo, str]]:
 
 @app.command(epilog="[bold]Example[/bold]\n\ncxrshift models pull xrv-densenet121-res224-all")
 def pull(name: Name, out: Into = None) -> None:
-    """Fetch a torchxrayvision model over the network and install it (about 300 MB for a DenseNet).
+    """Fetch a torchxrayvision model over the network and install it.
 
     Without a network, fetch the two files elsewhere and use `cxrshift models import`.
     """
