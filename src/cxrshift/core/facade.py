@@ -45,7 +45,8 @@ def explain(
     whose score on the radiograph is highest. The other options are those of ExplainOptions. Latent Shift: arXiv
     2102.09475.
 
-    Raises InvalidRequest where an option can be meant for no radiograph.
+    Raises InvalidRequest where an option can be meant for no radiograph, UntrainedFinding where the model was trained
+    on no finding.
     """
     if isinstance(radiographs, Radiograph) or (isinstance(radiographs, np.ndarray) and radiographs.ndim == 2):
         raise InvalidRequest("radiographs is one radiograph; put it into a list.")
