@@ -117,10 +117,11 @@ async def test_a_deadline_ends_the_wait_on_both_protocols(start: Start, double: 
     _, problem = await grpc_problem(running.stub.Explain(request()))
     assert problem.code == "DEADLINE"
     with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await running.stub.Explain(request(), timeout=0.1)
+        await running.stub.Explain(request(), timeout=0.2)
     assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert time.monotonic() - started < 4
     await until(lambda: double.ended == 4)  # the worker's side heard of each
+    assert (await running.samples("cxrshift_problems_total"))[("DEADLINE",)] == 4.0
 
 
 async def test_past_both_limits_the_next_is_refused_and_the_waiting_are_answered(

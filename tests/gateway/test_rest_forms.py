@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from cxrshift.gateway.bodies import ClassifyBody, ExplainBody, ModelsBody, ProblemBody
 from cxrshift_api import codec
@@ -73,11 +74,14 @@ async def test_protobuf_and_json_tell_the_same(running: Running) -> None:
 
 
 async def test_the_answers_are_what_openapi_says(running: Running, double: WorkerDouble) -> None:
-    ExplainBody.model_validate_json(dump_json(explain_reply_to_json(explain_reply("Effusion"))), strict=False)
-    ClassifyBody.model_validate_json(dump_json(classify_reply_to_json(CLASSIFIED)))
-    ModelsBody.model_validate_json(dump_json(models_to_json((MODEL,))))
+    ExplainBody.model_validate_json(dump_json(explain_reply_to_json(explain_reply("Effusion"))), extra="forbid")
+    ClassifyBody.model_validate_json(dump_json(classify_reply_to_json(CLASSIFIED)), extra="forbid")
+    ModelsBody.model_validate_json(dump_json(models_to_json((MODEL,))), extra="forbid")
+    with pytest.raises(ValidationError, match="extra"):
+        ClassifyBody.model_validate({**classify_reply_to_json(CLASSIFIED), "scores": [{"new": 1}]}, extra="forbid")
     double.behave = refuse(Problem(ProblemCode.OVERLOADED, "Later.", 1.0))
-    ProblemBody.model_validate_json((await running.rest.post("/v1/classify", content=npy_image())).content)
+    refused = await running.rest.post("/v1/classify", content=npy_image())
+    ProblemBody.model_validate_json(refused.content, extra="forbid")
 
 
 async def test_the_openapi_document_holds_together(running: Running) -> None:

@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, Field, create_model
 
 from cxrshift_api.types import (
     ClassifyReply,
@@ -18,7 +18,6 @@ from cxrshift_api.types import (
     UInt8Array,
 )
 
-_STRICT = ConfigDict(extra="forbid")
 _NUMBERS: dict[str, Any] = {"lambdas": list[float], "scores": list[list[float]], "radiograph_scores": list[float]}
 _DERIVED: dict[type, dict[str, Any]] = {
     Explanation: {
@@ -32,8 +31,6 @@ _DERIVED: dict[type, dict[str, Any]] = {
 class PackedArray(BaseModel):
     """An array in C order, little-endian."""
 
-    model_config = _STRICT
-
     dtype: Literal["uint8", "float32"]
     shape: list[int]
     data: str = Field(description="base64 of the array's bytes")
@@ -41,8 +38,6 @@ class PackedArray(BaseModel):
 
 class ProblemBody(BaseModel):
     """A refusal or failure (RFC 9457)."""
-
-    model_config = _STRICT
 
     type: str
     title: str
@@ -68,9 +63,9 @@ def body_of(kind: type) -> type[BaseModel]:
     hints = get_type_hints(kind)
     members: dict[str, Any] = {f.name: (_hint(hints[f.name], f.name), ...) for f in fields(cast(Any, kind))}
     members |= _DERIVED.get(kind, {})
-    return create_model(kind.__name__, __config__=_STRICT, __doc__=kind.__doc__, **members)
+    return create_model(kind.__name__, __doc__=kind.__doc__, **members)
 
 
 ExplainBody = body_of(ExplainReply)
 ClassifyBody = body_of(ClassifyReply)
-ModelsBody = create_model("Models", __config__=_STRICT, models=(list[body_of(ModelInfo)], ...))  # type: ignore[misc,arg-type]
+ModelsBody = create_model("Models", models=(list[body_of(ModelInfo)], ...))  # type: ignore[misc,arg-type]

@@ -27,6 +27,9 @@ from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.explain_pb2_grpc import ExplainerServicer, add_ExplainerServicer_to_server
 from cxrshift_api.types import ExplainRequest
 
+_HEAD_START = 0.02
+"""Seconds."""
+
 
 @dataclass(frozen=True)
 class _Begun:
@@ -81,12 +84,18 @@ class Explainer(ExplainerServicer):
             async with self._calls.observe("grpc", operation, request_id):
                 if refusal:
                     raise refusal
-                yield _Begun(request_id, self._service.deadline(context.time_remaining()))
+                yield _Begun(request_id, self._service.deadline(_allowed(context)))
         except CodedError as error:
             problem = error.to_problem()
             await context.abort(
                 STATUSES[problem.code].grpc, problem.message, trailing_metadata=grpc_problem(problem, request_id)
             )
+
+
+def _allowed(context: Any) -> float | None:
+    """Seconds that the caller allows, less a little: so that it hears our Problem before its own clock strikes."""
+    remaining: float | None = context.time_remaining()
+    return None if remaining is None else remaining - min(_HEAD_START, remaining / 10)
 
 
 def _metadata(context: Any) -> dict[str, str]:

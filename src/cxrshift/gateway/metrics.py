@@ -25,7 +25,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.request_seconds = Histogram(
             "cxrshift_request_seconds",
-            "From a call's first byte to the end of its answer; code is OK or the problem's.",
+            "From a call's headers to its whole answer, rendered; code is OK or the problem's.",
             ("protocol", "operation", "code"),
             buckets=_SECONDS,
             registry=self.registry,
