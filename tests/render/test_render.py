@@ -159,3 +159,15 @@ def test_pictures_of_the_smallest_possible_explanation_are_drawn() -> None:
     for render in (render_gif, render_webp, render_overlay, render_score_curve, render_contact_sheet):
         open_image(render(blank)).load()
     assert render_npz(ExplainReply(()))
+
+
+def test_the_overlay_shows_the_quality_cards_warnings_in_amber() -> None:
+    warned = make_explanation()
+    calm = replace(warned, quality=replace(warned.quality, warnings=()))
+
+    def count_amber(data: bytes) -> int:
+        caption = np.asarray(open_image(data).convert("RGB")).astype(int)[512:]
+        return int((np.abs(caption - [240, 180, 70]).max(-1) < 20).sum())
+
+    assert count_amber(render_overlay(warned)) > 50
+    assert count_amber(render_overlay(calm)) == 0
