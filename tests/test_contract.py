@@ -158,7 +158,10 @@ def packed(**changes: Any) -> pb.Array:
         (packed(encoding=pb.Array.ZLIB, data=zlib.compress(bytes(8))[:-1]), "truncated"),
         (packed(encoding=pb.Array.ZLIB, data=zlib.compress(bytes(7))), "holds 7 bytes"),
         (packed(encoding=pb.Array.ZLIB, data=zlib.compress(bytes(10**6))), "holds 9 bytes"),
-        (packed(encoding=pb.Array.DELTA_ZLIB, dtype="float32", shape=[2], data=zlib.compress(bytes(8))), "goes with uint8"),
+        (
+            packed(encoding=pb.Array.DELTA_ZLIB, dtype="float32", shape=[2], data=zlib.compress(bytes(8))),
+            "goes with uint8",
+        ),
         (packed(encoding=pb.Array.DELTA_ZLIB, shape=[], data=zlib.compress(b"x")), "at least one axis"),
         (packed(encoding=cast(Any, 7)), "unknown value 7"),
         (packed(shape=[1] * 65, data=b"x"), "axes"),
