@@ -155,6 +155,7 @@ async def test_what_needs_no_worker_is_refused_without_one(start: Start, double:
 
 async def test_paths_methods_and_forms_that_are_not_there_are_problems_too(running: Running) -> None:
     assert_problem(await running.rest.get("/v1/nothing"), 404, "INVALID_REQUEST", "/docs")
+    assert_problem(await running.rest.post("/v1/explain/", content=npy_image()), 404, "INVALID_REQUEST", "/docs")
     answer = await running.rest.get("/v1/explain")
     assert_problem(answer, 405, "INVALID_REQUEST", "POST only")
     assert answer.headers["allow"] == "POST"

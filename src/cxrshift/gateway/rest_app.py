@@ -58,7 +58,7 @@ class RestParts:
 
 def make_rest_app(parts: RestParts) -> FastAPI:
     """The ASGI app, without lifespan: whoever runs it owns the parts."""
-    app = FastAPI(title="cxrshift", openapi_url="/openapi.json", docs_url=None, redoc_url=None)
+    app = FastAPI(title="cxrshift", openapi_url="/openapi.json", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.calls = parts.calls
     app.openapi = partial(rest_docs.document, app)  # type: ignore[method-assign]
     app.include_router(_operations(parts))
@@ -83,7 +83,7 @@ def _operations(parts: RestParts) -> APIRouter:
         """Explain one radiograph. An image form shows the first finding and names those it leaves out in a header."""
         media_type = _choose(request, EXPLAIN_FORMS)
         refuse_repeats(request)
-        service.check_room()
+        service.check_door(query.model)
         deadline = service.deadline(query.timeout)
         async with deadline.enforced():
             image = await read_image(request, limit)
@@ -102,7 +102,7 @@ def _operations(parts: RestParts) -> APIRouter:
         """Score one radiograph for every finding, without an explanation."""
         media_type = _choose(request, CLASSIFY_FORMS)
         refuse_repeats(request)
-        service.check_room()
+        service.check_door(query.model)
         deadline = service.deadline(query.timeout)
         async with deadline.enforced():
             asked = ClassifyRequest(await read_image(request, limit), query.model, request.state.request_id)

@@ -56,8 +56,9 @@ class ExplainService:
         allowed = self._settings.default_deadline if seconds is None else seconds
         return Deadline.after(min(allowed, self._settings.max_deadline))
 
-    def check_room(self) -> None:
-        """Raise Overloaded where a request would be refused now: ask before reading a body of megabytes."""
+    def check_door(self, model: str) -> None:
+        """Ask before reading a body of megabytes. Raises UnknownModel or Overloaded where it would be refused now."""
+        self._resolve(model)
         self._admission.check_room()
 
     async def explain(self, request: ExplainRequest, deadline: Deadline) -> ExplainReply:
@@ -74,7 +75,7 @@ class ExplainService:
     async def explain_stream(self, request: ExplainRequest, deadline: Deadline) -> AsyncIterator[ExplainEvent]:
         """The same as it becomes known: accepted, then for each finding its heatmap, then all. Raises CodedError."""
         self._check(request)
-        self.check_room()
+        self._admission.check_room()
         yield Accepted()
         reply = await self.explain(request, deadline)
         for explanation in reply.explanations:
@@ -108,14 +109,19 @@ class ExplainService:
 
     def _check(self, request: ExplainRequest | ClassifyRequest) -> str:
         """Refuse what no worker need see; the name of the model that is meant."""
-        model = request.model or self._settings.models[0]
-        if model not in self._settings.models:
-            raise UnknownModel(f"No model of that name is served; served are: {', '.join(self._settings.models)}.")
+        model = self._resolve(request.model)
         if not request.image:
             raise InvalidImage("There is no image; send a DICOM, PNG, JPEG or NPY file.")
         if len(request.image) > self._settings.max_request_bytes:
             raise too_large(self._settings.max_request_bytes)
         return model
+
+    def _resolve(self, name: str) -> str:
+        """The model that a caller means, the default where it names none. Raises UnknownModel."""
+        served = self._settings.models
+        if name and name not in served:
+            raise UnknownModel(f"No model of that name is served; served are: {', '.join(served)}.")
+        return name or served[0]
 
 
 def too_large(limit: int) -> TooLarge:
