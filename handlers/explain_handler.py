@@ -11,8 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-import traceback
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
@@ -28,6 +26,7 @@ from cxrshift.errors import CodedError, InternalError, InvalidRequest, TooLarge
 from cxrshift.image.decode import decode_radiograph
 from cxrshift.image.radiograph import Radiograph
 from cxrshift.models.loader import load_model
+from cxrshift.telemetry import describe_fault
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.types import (
@@ -49,7 +48,6 @@ DEFAULT_MAX_REPLY_BYTES = 16 << 20
 RETRY_SECONDS = 60.0
 """How long a failed batch may be retried item by item; TorchServe kills a worker that is silent for longer."""
 
-_LIBRARIES_THAT_QUOTE_THEIR_INPUT = ("pydicom", "PIL", "pylibjpeg", "gdcm")
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -161,7 +159,6 @@ def load_worker(context: Any) -> Worker:
     The ``cxrshift`` section of model-config.yaml may hold ``threads`` (torch's, 0 = its own choice) and
     ``max_reply_bytes``.
     """
-    _silence_libraries()
     settings: Mapping[str, int] = (context.model_yaml_config or {}).get("cxrshift") or {}
     if settings.get("threads"):
         torch.set_num_threads(settings["threads"])
@@ -171,15 +168,6 @@ def load_worker(context: Any) -> Worker:
     _warm_up(engine)
     decoders = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="decode")
     return Worker(engine, decoders, settings.get("max_reply_bytes", DEFAULT_MAX_REPLY_BYTES))
-
-
-def _silence_libraries() -> None:
-    """Keep what image libraries say of a file out of the log: their warnings quote its header."""
-    warnings.simplefilter("ignore")
-    for name in _LIBRARIES_THAT_QUOTE_THEIR_INPUT:
-        library = logging.getLogger(name)
-        library.propagate = False
-        library.addHandler(logging.NullHandler())
 
 
 def _warm_up(engine: Engine) -> None:
@@ -263,6 +251,4 @@ def _internal() -> Problem:
 
 
 def _log_fault(what: str, error: BaseException) -> None:
-    """Log where it happened in one line, without the exception's text, which may quote the caller's data."""
-    places = [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
-    logger.error("%s: %s at %s", what, type(error).__name__, " > ".join(places))
+    logger.error("%s: %s", what, describe_fault(error))
