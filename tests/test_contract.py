@@ -22,6 +22,7 @@ from cxrshift_api.codec import CodecError, decode_array, encode_array
 from cxrshift_api.types import (
     ClassifyReply,
     ClassifyRequest,
+    Explained,
     ExplainOptions,
     ExplainReply,
     ExplainRequest,
@@ -29,11 +30,13 @@ from cxrshift_api.types import (
     FileDigest,
     FindingScore,
     HeatmapKind,
+    HeatmapReady,
     ModelInfo,
     PixelScale,
     Problem,
     ProblemCode,
     Profile,
+    Progress,
     QualityCard,
     Receipt,
     Side,
@@ -227,6 +230,7 @@ REPORTS = st.builds(WorkReport, st.integers(0, 99), st.integers(0, 9999), STAGES
         (CLASSIFY_REQUESTS, codec.encode_classify_request, codec.decode_classify_request, pb.ClassifyRequest),
         (CLASSIFY_REPLIES, codec.encode_classify_reply, codec.decode_classify_reply, pb.ClassifyReply),
         (INFOS, codec.encode_model_info, codec.decode_model_info, pb.ModelInfo),
+        (st.lists(INFOS, max_size=3).map(tuple), codec.encode_models, codec.decode_models, pb.ListModelsReply),
         (PROBLEMS, codec.encode_problem, codec.decode_problem, pb.Problem),
         (REPORTS, codec.encode_report, codec.decode_report, pb.WorkReport),
     ],
@@ -275,6 +279,19 @@ def test_an_explanation_comes_back_whole(compress: bool) -> None:
                 np.testing.assert_array_equal(other, mine, strict=True)
             else:
                 assert other == mine
+
+
+@pytest.mark.parametrize("kind", [HeatmapReady, Explained])
+def test_an_event_says_what_it_is_of(kind: type[HeatmapReady] | type[Explained]) -> None:
+    explanation = make_explanation()
+    event = codec.decode_event(codec.encode_event(kind(explanation)))
+    assert isinstance(event, kind)
+    assert codec.encode_explanation(event.explanation) == codec.encode_explanation(explanation)
+
+
+def test_an_event_tells_progress_and_one_of_a_newer_peer_reads_as_none() -> None:
+    assert codec.decode_event(codec.encode_event(Progress("accepted", 0.5))) == Progress("accepted", 0.5)
+    assert codec.decode_event(pb.ExplainEvent()) is None
 
 
 def test_the_same_value_gives_the_same_bytes() -> None:

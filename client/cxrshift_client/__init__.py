@@ -12,16 +12,20 @@ from cxrshift_api.types import (
     NOTICE,
     ClassifyReply,
     ClassifyRequest,
+    Explained,
+    ExplainEvent,
     ExplainOptions,
     ExplainReply,
     ExplainRequest,
     Explanation,
     FindingScore,
     HeatmapKind,
+    HeatmapReady,
     ModelInfo,
     Problem,
     ProblemCode,
     Profile,
+    Progress,
     QualityCard,
     Receipt,
     StopReason,
@@ -39,7 +43,7 @@ from .errors import (
     ServiceFault,
     UnreachableError,
 )
-from .methods import Event, Explained, HeatmapReady, ListModels, Progress
+from .methods import ListModels
 from .request import Choices, ImageLike
 from .settings import Retry, Timeout
 from .transports import AsyncTransport, MockTransport, Transport
@@ -56,7 +60,7 @@ __all__ = [
     "ClassifyRequest",
     "Client",
     "DeadlineError",
-    "Event",
+    "ExplainEvent",
     "ExplainOptions",
     "ExplainReply",
     "ExplainRequest",

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
-from cxrshift_api.types import ClassifyReply, ExplainReply, ModelInfo
+from cxrshift_api.types import ClassifyReply, ExplainEvent, ExplainReply, ModelInfo
 
 from .attempts import Patience
 from .errors import BusyError
-from .methods import CLASSIFY, EXPLAIN, LIST_MODELS, Event, ListModels, Method
+from .methods import CLASSIFY, EXPLAIN, LIST_MODELS, ListModels, Method
 from .request import Choices, ImageLike, classify_request, explain_request, new_request_id
 from .settings import Retry, Timeout
 from .transports import (
@@ -81,7 +81,7 @@ class Client(_Settings):
         request = explain_request(image, choices)
         return self._call(EXPLAIN, request, request.request_id, self._total(choices))
 
-    def explain_stream(self, image: ImageLike, **choices: Unpack[Choices]) -> Iterator[Event]:
+    def explain_stream(self, image: ImageLike, **choices: Unpack[Choices]) -> Iterator[ExplainEvent]:
         """The same as it becomes ready: progress, then each finding's heatmap, then its frames. Never tried again.
 
         REST has no stream: there, every event comes at the end, and none is a HeatmapReady.
@@ -149,7 +149,7 @@ class AsyncClient(_Settings):
         request = explain_request(image, choices)
         return await self._call(EXPLAIN, request, request.request_id, self._total(choices))
 
-    def explain_stream(self, image: ImageLike, **choices: Unpack[Choices]) -> AsyncIterator[Event]:
+    def explain_stream(self, image: ImageLike, **choices: Unpack[Choices]) -> AsyncIterator[ExplainEvent]:
         """As Client.explain_stream."""
         return self._transport.astream(explain_request(image, choices), self._total(choices))
 

@@ -11,10 +11,10 @@ from google.protobuf.message import DecodeError
 
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
-from cxrshift_api.types import ExplainRequest, Problem, ProblemCode
+from cxrshift_api.types import ExplainEvent, ExplainRequest, Problem, ProblemCode
 
 from .errors import ExplainerError, error_of, foreign_answer, unreachable
-from .methods import Event, Method, read_event
+from .methods import Method
 from .transports import Address, Connection
 
 Q = TypeVar("Q")
@@ -63,7 +63,7 @@ class GrpcTransport:
             raise _translate(error, self._address, request_id) from error
         return _read(method, data, self._address, request_id)
 
-    def stream(self, request: ExplainRequest, seconds: float | None) -> Iterator[Event]:
+    def stream(self, request: ExplainRequest, seconds: float | None) -> Iterator[ExplainEvent]:
         """Explain, as it becomes ready; leaving the iterator cancels the call."""
         call = self._channel.unary_stream(_SERVICE + "ExplainStream", _as_is, _as_is)
         message = codec.to_bytes(codec.encode_explain_request(request))
@@ -111,7 +111,7 @@ class AsyncGrpcTransport:
             raise _translate(error, self._address, request_id) from error
         return _read(method, data, self._address, request_id)
 
-    async def astream(self, request: ExplainRequest, seconds: float | None) -> AsyncIterator[Event]:
+    async def astream(self, request: ExplainRequest, seconds: float | None) -> AsyncIterator[ExplainEvent]:
         """Explain, as it becomes ready; leaving the iterator cancels the call."""
         call = self._channel().unary_stream(_SERVICE + "ExplainStream", _as_is, _as_is)
         message = codec.to_bytes(codec.encode_explain_request(request))
@@ -178,9 +178,9 @@ def _read(method: Method[Q, R], data: bytes, address: Address, request_id: str) 
         raise foreign_answer(address.url, request_id) from error
 
 
-def _events(data: bytes, address: Address, request_id: str) -> Iterator[Event]:
+def _events(data: bytes, address: Address, request_id: str) -> Iterator[ExplainEvent]:
     try:
-        event = read_event(pb.ExplainEvent.FromString(data))
+        event = codec.decode_event(pb.ExplainEvent.FromString(data))
     except (DecodeError, ValueError) as error:
         raise foreign_answer(address.url, request_id) from error
     if event is not None:

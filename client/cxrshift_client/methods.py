@@ -17,7 +17,6 @@ from cxrshift_api.types import (
     ExplainOptions,
     ExplainReply,
     ExplainRequest,
-    Explanation,
     ModelInfo,
 )
 
@@ -74,49 +73,6 @@ class Method(Generic[Q, R]):
             raise ValueError("the answer is no message of the contract") from error
 
 
-# ---- the stream ----
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far the service is: ``stage`` is "accepted" or "explained", ``fraction`` in [0, 1]."""
-
-    stage: str
-    fraction: float
-
-
-@dataclass(frozen=True)
-class HeatmapReady:
-    """A finding's heatmap, ahead of its frames: ``explanation.frames`` is empty."""
-
-    explanation: Explanation
-
-
-@dataclass(frozen=True)
-class Explained:
-    """A finding's whole explanation."""
-
-    explanation: Explanation
-
-
-Event: TypeAlias = Progress | HeatmapReady | Explained
-
-
-def read_event(message: pb.ExplainEvent) -> Event | None:
-    """An event's value; None for a kind that a newer service has added. Raises ValueError."""
-    match message.WhichOneof("event"):
-        case "progress":
-            return Progress(message.progress.stage, message.progress.fraction)
-        case "heatmap":
-            return HeatmapReady(codec.decode_explanation(message.heatmap))
-        case "explanation":
-            return Explained(codec.decode_explanation(message.explanation))
-    return None
-
-
-# ---- the methods ----
-
-
 def _option_query(options: ExplainOptions) -> Query:
     """Options as query parameters; what is left to the service is left out."""
     plain = ExplainOptions()
@@ -136,10 +92,6 @@ def _explain_http(request: ExplainRequest) -> HttpForm:
 
 def _classify_http(request: ClassifyRequest) -> HttpForm:
     return HttpForm("POST", "/v1/classify", _model_query(request.model), request.image)
-
-
-def _models_from_message(message: pb.ListModelsReply) -> tuple[ModelInfo, ...]:
-    return tuple(codec.decode_model_info(model) for model in message.models)
 
 
 EXPLAIN = Method[ExplainRequest, ExplainReply](
@@ -163,6 +115,6 @@ LIST_MODELS = Method[ListModels, tuple[ModelInfo, ...]](
     lambda request: pb.ListModelsRequest(),
     lambda request: HttpForm("GET", "/v1/models"),
     pb.ListModelsReply,
-    _models_from_message,
+    codec.decode_models,
     json_codec.models_from_json,
 )

@@ -14,10 +14,10 @@ from typing import TypeVar
 import httpx
 
 from cxrshift_api import json_codec
-from cxrshift_api.types import ExplainRequest, Problem, ProblemCode
+from cxrshift_api.types import ExplainEvent, ExplainRequest, Problem, ProblemCode
 
 from .errors import ExplainerError, error_of, foreign_answer, unreachable
-from .methods import EXPLAIN, PROTOBUF, Event, HttpForm, Method
+from .methods import EXPLAIN, PROTOBUF, HttpForm, Method
 from .transports import Address, Connection, replay
 
 Q = TypeVar("Q")
@@ -61,7 +61,7 @@ class RestTransport:
         received = self._receive(method.to_http(request), request_id, seconds)
         return _read(method, received, self._connection.address, request_id)
 
-    def stream(self, request: ExplainRequest, seconds: float | None) -> Iterator[Event]:
+    def stream(self, request: ExplainRequest, seconds: float | None) -> Iterator[ExplainEvent]:
         """REST has no stream: one call, then its events together."""
         yield from replay(self.send(EXPLAIN, request, request.request_id, seconds))
 
@@ -105,7 +105,7 @@ class AsyncRestTransport:
         received = await self._receive(method.to_http(request), request_id, seconds)
         return _read(method, received, self._connection.address, request_id)
 
-    async def astream(self, request: ExplainRequest, seconds: float | None) -> AsyncIterator[Event]:
+    async def astream(self, request: ExplainRequest, seconds: float | None) -> AsyncIterator[ExplainEvent]:
         """REST has no stream: one call, then its events together."""
         for event in replay(await self.asend(EXPLAIN, request, request.request_id, seconds)):
             yield event

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from cxrshift_api.types import ExplainReply, ExplainRequest, Problem
+from cxrshift_api.types import Explained, ExplainEvent, ExplainReply, ExplainRequest, Problem, Progress
 
 from .errors import error_of, refuse
-from .methods import EXPLAIN, Event, Explained, Method, Progress
+from .methods import EXPLAIN, Method
 from .settings import Timeout
 
 Q = TypeVar("Q")
@@ -86,7 +86,7 @@ class Transport(Protocol):
         """One call."""
         ...
 
-    def stream(self, request: ExplainRequest, seconds: float | None) -> Iterator[Event]:
+    def stream(self, request: ExplainRequest, seconds: float | None) -> Iterator[ExplainEvent]:
         """Explain, as it becomes ready."""
         ...
 
@@ -106,7 +106,7 @@ class AsyncTransport(Protocol):
         """One call."""
         ...
 
-    def astream(self, request: ExplainRequest, seconds: float | None) -> AsyncIterator[Event]:
+    def astream(self, request: ExplainRequest, seconds: float | None) -> AsyncIterator[ExplainEvent]:
         """Explain, as it becomes ready."""
         ...
 
@@ -135,7 +135,7 @@ def open_async_transport(connection: Connection) -> AsyncTransport:
     return AsyncGrpcTransport(connection) if connection.address.is_grpc else AsyncRestTransport(connection)
 
 
-def replay(reply: ExplainReply) -> Iterator[Event]:
+def replay(reply: ExplainReply) -> Iterator[ExplainEvent]:
     """A whole reply as the events of a stream, where a transport has no stream of its own."""
     yield Progress("explained", 1.0)
     for explanation in reply.explanations:
@@ -166,7 +166,7 @@ class MockTransport:
             raise error_of(reply, request_id)
         return reply  # type: ignore[no-any-return]
 
-    def stream(self, request: ExplainRequest, seconds: float | None) -> Iterator[Event]:
+    def stream(self, request: ExplainRequest, seconds: float | None) -> Iterator[ExplainEvent]:
         """The answer's reply, as events."""
         yield from replay(self.send(EXPLAIN, request, request.request_id, seconds))
 
@@ -181,7 +181,7 @@ class MockTransport:
         """As ``send``."""
         return self.send(method, request, request_id, seconds)
 
-    async def astream(self, request: ExplainRequest, seconds: float | None) -> AsyncIterator[Event]:
+    async def astream(self, request: ExplainRequest, seconds: float | None) -> AsyncIterator[ExplainEvent]:
         """As ``stream``."""
         for event in self.stream(request, seconds):
             yield event

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -19,6 +19,8 @@ from . import explain_pb2 as pb
 from .types import (
     ClassifyReply,
     ClassifyRequest,
+    Explained,
+    ExplainEvent,
     ExplainOptions,
     ExplainReply,
     ExplainRequest,
@@ -26,11 +28,13 @@ from .types import (
     FileDigest,
     FindingScore,
     HeatmapKind,
+    HeatmapReady,
     ModelInfo,
     PixelScale,
     Problem,
     ProblemCode,
     Profile,
+    Progress,
     QualityCard,
     Receipt,
     Side,
@@ -303,6 +307,29 @@ def decode_explain_reply(message: pb.ExplainReply) -> ExplainReply:
     return ExplainReply(tuple(decode_explanation(e) for e in message.explanations), message.request_id)
 
 
+def encode_event(event: ExplainEvent) -> pb.ExplainEvent:
+    """A stream's event to its message."""
+    match event:
+        case Progress(stage, fraction):
+            return pb.ExplainEvent(progress=pb.Progress(stage=stage, fraction=fraction))
+        case HeatmapReady(explanation):
+            return pb.ExplainEvent(heatmap=encode_explanation(explanation))
+        case Explained(explanation):
+            return pb.ExplainEvent(explanation=encode_explanation(explanation))
+
+
+def decode_event(message: pb.ExplainEvent) -> ExplainEvent | None:
+    """The message's event; None for a kind that a newer peer has added. Raises CodecError."""
+    match message.WhichOneof("event"):
+        case "progress":
+            return Progress(message.progress.stage, message.progress.fraction)
+        case "heatmap":
+            return HeatmapReady(decode_explanation(message.heatmap))
+        case "explanation":
+            return Explained(decode_explanation(message.explanation))
+    return None
+
+
 def _encode_finding_score(score: FindingScore) -> pb.FindingScore:
     return pb.FindingScore(**_plain(score))
 
@@ -345,6 +372,16 @@ def decode_model_info(message: pb.ModelInfo) -> ModelInfo:
         default=message.default,
         ready=message.ready,
     )
+
+
+def encode_models(models: Iterable[ModelInfo]) -> pb.ListModelsReply:
+    """The served models to their message."""
+    return pb.ListModelsReply(models=[encode_model_info(info) for info in models])
+
+
+def decode_models(message: pb.ListModelsReply) -> tuple[ModelInfo, ...]:
+    """The message's models, in its order."""
+    return tuple(decode_model_info(info) for info in message.models)
 
 
 def encode_problem(problem: Problem) -> pb.Problem:

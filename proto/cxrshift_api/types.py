@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -247,6 +248,32 @@ class ExplainReply:
 
     explanations: tuple[Explanation, ...]
     request_id: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the service is: ``stage`` is "accepted" or "explained", ``fraction`` in [0, 1]."""
+
+    stage: str
+    fraction: float
+
+
+@dataclass(frozen=True)
+class HeatmapReady:
+    """A finding's heatmap, ahead of its frames: ``explanation.frames`` is empty."""
+
+    explanation: Explanation
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A finding's whole explanation."""
+
+    explanation: Explanation
+
+
+ExplainEvent: TypeAlias = Progress | HeatmapReady | Explained
+"""One message of the stream that answers an ExplainRequest as it becomes ready."""
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class _Explainer(ExplainerServicer):
         return codec.encode_classify_reply(self._ask(codec.decode_classify_request(message), context))
 
     def ListModels(self, message: pb.ListModelsRequest, context: Any) -> pb.ListModelsReply:  # noqa: N802
-        return pb.ListModelsReply(models=[codec.encode_model_info(m) for m in self._ask(None, context)])
+        return codec.encode_models(self._ask(None, context))
 
     def ExplainStream(self, message: pb.ExplainRequest, context: Any) -> Iterator[pb.ExplainEvent]:  # noqa: N802
         reply = self._ask(codec.decode_explain_request(message), context)
@@ -156,7 +156,7 @@ def _protobuf(answer: Any) -> bytes:
         return codec.to_bytes(codec.encode_explain_reply(answer))
     if isinstance(answer, ClassifyReply):
         return codec.to_bytes(codec.encode_classify_reply(answer))
-    return codec.to_bytes(pb.ListModelsReply(models=[codec.encode_model_info(m) for m in answer]))
+    return codec.to_bytes(codec.encode_models(answer))
 
 
 def _make_handler(service: Service) -> type[BaseHTTPRequestHandler]:

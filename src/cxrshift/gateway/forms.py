@@ -9,7 +9,6 @@ from cxrshift.render.animation import render_gif, render_webp
 from cxrshift.render.archive import render_npz
 from cxrshift.render.overlay import render_overlay
 from cxrshift_api import codec
-from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.json_codec import classify_reply_to_json, dump_json, explain_reply_to_json, models_to_json
 from cxrshift_api.types import ClassifyReply, ExplainReply, ModelInfo
 
@@ -40,14 +39,6 @@ class Forms(Generic[_Reply]):
         return self._renderers[media_type](reply)
 
 
-def _explain_protobuf(reply: ExplainReply) -> bytes:
-    return codec.to_bytes(codec.encode_explain_reply(reply))
-
-
-def _models_protobuf(models: tuple[ModelInfo, ...]) -> bytes:
-    return codec.to_bytes(pb.ListModelsReply(models=[codec.encode_model_info(model) for model in models]))
-
-
 EXPLAIN_FORMS: Forms[ExplainReply] = Forms(
     {
         JSON: lambda reply: dump_json(explain_reply_to_json(reply)),
@@ -55,7 +46,7 @@ EXPLAIN_FORMS: Forms[ExplainReply] = Forms(
         WEBP: lambda reply: render_webp(reply.explanations[0]),
         PNG: lambda reply: render_overlay(reply.explanations[0]),
         NPZ: render_npz,
-        PROTOBUF: _explain_protobuf,
+        PROTOBUF: lambda reply: codec.to_bytes(codec.encode_explain_reply(reply)),
     }
 )
 CLASSIFY_FORMS: Forms[ClassifyReply] = Forms(
@@ -65,5 +56,8 @@ CLASSIFY_FORMS: Forms[ClassifyReply] = Forms(
     }
 )
 MODEL_FORMS: Forms[tuple[ModelInfo, ...]] = Forms(
-    {JSON: lambda models: dump_json(models_to_json(models)), PROTOBUF: _models_protobuf}
+    {
+        JSON: lambda models: dump_json(models_to_json(models)),
+        PROTOBUF: lambda models: codec.to_bytes(codec.encode_models(models)),
+    }
 )

@@ -18,8 +18,7 @@ from cxrshift.gateway.calls import CallLog, Deadline
 from cxrshift.gateway.health import SERVICES, Health
 from cxrshift.gateway.metrics import Operation
 from cxrshift.gateway.readiness import Readiness
-from cxrshift.gateway.service import Accepted, ExplainService, HeatmapReady
-from cxrshift.gateway.service import ExplainEvent as Event
+from cxrshift.gateway.service import ExplainService
 from cxrshift.gateway.status import REQUEST_ID, STATUSES, grpc_problem
 from cxrshift.telemetry import new_request_id, settle_request_id
 from cxrshift_api import codec
@@ -56,7 +55,7 @@ class Explainer(ExplainerServicer):
         """The same, as it becomes ready."""
         async with self._begin(context, "explain_stream", request.request_id) as begun:
             async for event in self._service.explain_stream(_read_request(request, begun), begun.deadline):
-                yield await asyncio.to_thread(_write_event, event)
+                yield await asyncio.to_thread(codec.encode_event, event)
 
     async def Classify(self, request: pb.ClassifyRequest, context: Any) -> pb.ClassifyReply:  # noqa: N802
         """Every finding's score."""
@@ -67,8 +66,7 @@ class Explainer(ExplainerServicer):
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsReply:  # noqa: N802
         """The models that this service can ask."""
         async with self._begin(context, "list_models", "") as begun:
-            models = await self._service.list_models(begun.deadline)
-            return pb.ListModelsReply(models=[codec.encode_model_info(model) for model in models])
+            return codec.encode_models(await self._service.list_models(begun.deadline))
 
     @asynccontextmanager
     async def _begin(self, context: Any, operation: Operation, named: str) -> AsyncIterator[_Begun]:
@@ -107,15 +105,6 @@ def _read_request(message: pb.ExplainRequest, begun: _Begun) -> ExplainRequest:
         return replace(codec.decode_explain_request(message), request_id=begun.request_id)
     except codec.CodecError as error:  # its text names a field, never its content
         raise InvalidRequest(f"The request is malformed: {error}.") from error
-
-
-def _write_event(event: Event) -> pb.ExplainEvent:
-    if isinstance(event, Accepted):
-        return pb.ExplainEvent(progress=pb.Progress(stage="accepted", fraction=0.0))
-    explanation = codec.encode_explanation(event.explanation)
-    if isinstance(event, HeatmapReady):
-        return pb.ExplainEvent(heatmap=explanation)
-    return pb.ExplainEvent(explanation=explanation)
 
 
 def make_grpc_server(

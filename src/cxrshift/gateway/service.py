@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cxrshift.config import Settings
 from cxrshift.errors import CodedError, InvalidImage, TooLarge, UnknownModel
@@ -13,32 +13,20 @@ from cxrshift.gateway.admission import Admission
 from cxrshift.gateway.calls import Deadline
 from cxrshift.gateway.metrics import Metrics
 from cxrshift.gateway.upstream import Upstream
-from cxrshift_api.types import ClassifyReply, ClassifyRequest, ExplainReply, ExplainRequest, Explanation, ModelInfo
+from cxrshift_api.types import (
+    ClassifyReply,
+    ClassifyRequest,
+    Explained,
+    ExplainEvent,
+    ExplainReply,
+    ExplainRequest,
+    HeatmapReady,
+    ModelInfo,
+    Progress,
+)
 
 _DESCRIPTION_SECONDS = 30.0
 """How long a model's description of itself is believed."""
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """The request is let in."""
-
-
-@dataclass(frozen=True)
-class HeatmapReady:
-    """A finding's explanation without its frames."""
-
-    explanation: Explanation
-
-
-@dataclass(frozen=True)
-class Explained:
-    """A finding's whole explanation."""
-
-    explanation: Explanation
-
-
-ExplainEvent = Accepted | HeatmapReady | Explained
 
 
 class ExplainService:
@@ -76,7 +64,7 @@ class ExplainService:
         """The same as it becomes known: accepted, then for each finding its heatmap, then all. Raises CodedError."""
         self._check(request)
         self._admission.check_room()
-        yield Accepted()
+        yield Progress("accepted", 0.0)
         reply = await self.explain(request, deadline)
         for explanation in reply.explanations:
             yield HeatmapReady(replace(explanation, frames=explanation.frames[:0]))
