@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.types import ExplainEvent, ExplainRequest, Problem, ProblemCode
+from cxrshift_api.wire import PROBLEM_METADATA, REQUEST_ID
 
 from .errors import ExplainerError, error_of, foreign_answer, unreachable
 from .methods import Method
@@ -21,8 +22,6 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
-PROBLEM_KEY = "cxrshift-problem-bin"
-REQUEST_ID_KEY = "x-request-id"
 _SERVICE = "/cxrshift.v1.Explainer/"
 _HEALTH = "/grpc.health.v1.Health/Check"
 _WHOLE_SERVER, _SERVING = b"", b"\x08\x01"
@@ -90,7 +89,7 @@ class GrpcTransport:
         self._channel.close()
 
     def _with(self, request_id: str) -> Metadata:
-        return (*self._headers, (REQUEST_ID_KEY, request_id))
+        return (*self._headers, (REQUEST_ID, request_id))
 
 
 class AsyncGrpcTransport:
@@ -148,7 +147,7 @@ class AsyncGrpcTransport:
         return self._opened
 
     def _with(self, request_id: str) -> Metadata:
-        return (*self._headers, (REQUEST_ID_KEY, request_id))
+        return (*self._headers, (REQUEST_ID, request_id))
 
 
 def _metadata(connection: Connection) -> Metadata:
@@ -191,8 +190,8 @@ def _translate(error: Any, address: Address, request_id: str) -> ExplainerError:
     """The Problem of a failed call, or what its bare status means."""
     trailing: Iterable[tuple[str, str | bytes]] = error.trailing_metadata() or ()
     metadata = dict((*(error.initial_metadata() or ()), *trailing))
-    request_id = str(metadata.get(REQUEST_ID_KEY) or request_id)
-    sent = metadata.get(PROBLEM_KEY)
+    request_id = str(metadata.get(REQUEST_ID) or request_id)
+    sent = metadata.get(PROBLEM_METADATA)
     if isinstance(sent, bytes):
         try:
             return error_of(codec.decode_problem(pb.Problem.FromString(sent)), request_id)

@@ -19,9 +19,8 @@ from cxrshift_api.types import (
     ExplainRequest,
     ModelInfo,
 )
+from cxrshift_api.wire import JSON, PROTOBUF
 
-PROTOBUF = "application/x-protobuf"
-JSON = "application/json"
 Query: TypeAlias = tuple[tuple[str, str], ...]
 Q = TypeVar("Q")
 R = TypeVar("R")

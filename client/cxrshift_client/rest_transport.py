@@ -15,9 +15,10 @@ import httpx
 
 from cxrshift_api import json_codec
 from cxrshift_api.types import ExplainEvent, ExplainRequest, Problem, ProblemCode
+from cxrshift_api.wire import PROTOBUF, REQUEST_ID
 
 from .errors import ExplainerError, error_of, foreign_answer, unreachable
-from .methods import EXPLAIN, PROTOBUF, HttpForm, Method
+from .methods import EXPLAIN, HttpForm, Method
 from .transports import Address, Connection, replay
 
 Q = TypeVar("Q")
@@ -146,7 +147,7 @@ def _request(
         raise error_of(_LATE, request_id)
     headers = {"accept": PROTOBUF}
     if request_id:
-        headers["x-request-id"] = request_id
+        headers[REQUEST_ID] = request_id
     query = form.query
     if form.verb == "POST":
         headers["content-type"] = "application/octet-stream"
@@ -172,7 +173,7 @@ def _translated(address: Address, request_id: str) -> Iterator[None]:
 
 
 def _read(method: Method[Q, R], received: _Received, address: Address, request_id: str) -> R:
-    request_id = received.headers.get("x-request-id") or request_id
+    request_id = received.headers.get(REQUEST_ID) or request_id
     if received.status != httpx.codes.OK:
         raise _problem_error(received, address, request_id)
     try:

@@ -11,9 +11,8 @@ from cxrshift.render.overlay import render_overlay
 from cxrshift_api import codec
 from cxrshift_api.json_codec import classify_reply_to_json, dump_json, explain_reply_to_json, models_to_json
 from cxrshift_api.types import ClassifyReply, ExplainReply, ModelInfo
+from cxrshift_api.wire import JSON, PROTOBUF
 
-JSON = "application/json"
-PROTOBUF = "application/x-protobuf"
 NPZ = "application/x-npz"
 GIF, WEBP, PNG = "image/gif", "image/webp", "image/png"
 

@@ -19,12 +19,13 @@ from cxrshift.gateway.health import SERVICES, Health
 from cxrshift.gateway.metrics import Operation
 from cxrshift.gateway.readiness import Readiness
 from cxrshift.gateway.service import ExplainService
-from cxrshift.gateway.status import REQUEST_ID, STATUSES, grpc_problem
+from cxrshift.gateway.status import STATUSES, grpc_problem
 from cxrshift.telemetry import new_request_id, settle_request_id
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.explain_pb2_grpc import ExplainerServicer, add_ExplainerServicer_to_server
 from cxrshift_api.types import ExplainRequest
+from cxrshift_api.wire import REQUEST_ID
 
 _HEAD_START = 0.02
 """Seconds."""

@@ -6,8 +6,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cxrshift.errors import InvalidRequest
-from cxrshift.gateway.status import REQUEST_ID
 from cxrshift.telemetry import new_request_id, settle_request_id
+from cxrshift_api.wire import REQUEST_ID
 
 
 class RequestIds:

@@ -11,12 +11,9 @@ from grpc import StatusCode
 from cxrshift_api import codec
 from cxrshift_api.json_codec import JsonObject, dump_json
 from cxrshift_api.types import Problem, ProblemCode
+from cxrshift_api.wire import PROBLEM_METADATA, REQUEST_ID
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
-PROBLEM_METADATA = "cxrshift-problem-bin"
-"""Trailing metadata of a failed gRPC call: a serialized cxrshift.v1.Problem."""
-REQUEST_ID = "x-request-id"
-"""HTTP header and gRPC metadata key, in and out."""
 
 
 @dataclass(frozen=True)
