@@ -38,7 +38,7 @@ def test_a_search_that_ends_where_it_began_is_a_problem_and_not_a_blank_heatmap(
     """The published rules stop at once where the score is below 0.05 already."""
     options = ExplainOptions(("F0",), profile=Profile.LATENTSHIFT)
     problem = problem_of(engine_of(logistic(0.52, 200.0)), grey(0.5), options)
-    assert problem.code is ProblemCode.UNSUPPORTED_IMAGE
+    assert problem.code is ProblemCode.INVALID_REQUEST
     assert "latentshift stops before its first step" in problem.message
     assert explain_one(engine_of(logistic(0.52, 200.0)), grey(0.5), F0).quality.rise > 0.5
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import grpc
 import pytest
 
 from cxrshift.serving.stack import Stack, StackConfig
 from cxrshift_api.explain_pb2_grpc import ExplainerStub
-from tests.stack.stack_calls import stub_for
-
-UNLIMITED_MESSAGES = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+from tests.stack.stack_calls import open_channel, stub_for
 
 
 @pytest.fixture(scope="session")
@@ -28,5 +25,5 @@ def stack(phantom_folder: Path) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def explainer(stack: Stack) -> Iterator[ExplainerStub]:
-    with grpc.insecure_channel(stack.grpc_target, options=UNLIMITED_MESSAGES) as channel:
+    with open_channel(stack.grpc_target) as channel:
         yield stub_for(channel)

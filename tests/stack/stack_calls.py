@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import urllib.request
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -22,6 +22,12 @@ QUICK = ExplainOptions(("Cardiomegaly",), profile=Profile.FIXED, frames=3, lambd
 """The cheapest explanation there is: three frames, nothing to search."""
 
 
+def open_channel(target: str) -> grpc.Channel:
+    """A channel that takes replies of any size: three findings of 101 frames are over gRPC's own 4 MiB."""
+    options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    return grpc.insecure_channel(target, options=options)
+
+
 def stub_for(channel: grpc.Channel) -> ExplainerStub:
     """The service's stub; generated code has no types of its own."""
     return ExplainerStub(channel)  # type: ignore[no-untyped-call]
@@ -35,9 +41,9 @@ class Outcome:
     code: str = ""
 
 
-def phantom_file(seed: int) -> bytes:
-    """A synthetic radiograph as an NPY file of uint8."""
-    pixels = np.asarray(generate(seed).pixels)
+def phantom_file(seed: int, findings: Collection[str] | None = None) -> bytes:
+    """A synthetic radiograph, with the findings that its seed draws where none are named, as an NPY file of uint8."""
+    pixels = np.asarray(generate(seed, findings=findings).pixels)
     if pixels.dtype != np.uint8:
         pixels = np.round(pixels * 255.0).astype(np.uint8)
     buffer = io.BytesIO()

@@ -27,7 +27,9 @@ MIXED = (
 
 
 def test_sixteen_mixed_requests_give_the_same_bytes_together_as_alone(stack: Stack, explainer: ExplainerStub) -> None:
-    requests = [request(phantom_file(100 + i), MIXED[i % len(MIXED)]) for i in range(16)]
+    requests = [
+        request(phantom_file(100 + i, options.findings or None), options) for i, options in enumerate(MIXED * 2)
+    ]
     alone = [explain_alone(explainer, one) for one in requests]
     assert [outcome.code for outcome in alone] == [""] * 16
     assert len({outcome.explanations for outcome in alone}) == 16

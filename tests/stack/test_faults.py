@@ -20,7 +20,15 @@ from cxrshift.serving.stack import Stack
 from cxrshift.serving.torchserve import TorchServeProcess
 from cxrshift_api.explain_pb2_grpc import ExplainerStub
 from cxrshift_api.types import ExplainOptions
-from tests.stack.stack_calls import QUICK, explain_alone, explain_together, phantom_file, request, stub_for
+from tests.stack.stack_calls import (
+    QUICK,
+    explain_alone,
+    explain_together,
+    open_channel,
+    phantom_file,
+    request,
+    stub_for,
+)
 
 SLOW = ExplainOptions(("Cardiomegaly", "Effusion", "Mass"), frames=101)
 """Long enough that a signal arrives in its middle."""
@@ -68,7 +76,7 @@ def test_a_full_queue_in_torchserve_is_429_too(stack: Stack) -> None:
 
 def _assert_some_are_refused_politely(gateway: GatewayProcess, *, calls: int = 8) -> None:
     image = phantom_file(3)
-    with grpc.insecure_channel(gateway.grpc_target) as channel:
+    with open_channel(gateway.grpc_target) as channel:
         stub = stub_for(channel)
         flood = [stub.Explain.future(request(image, SLOW), timeout=100) for _ in range(calls)]
         time.sleep(0.2)
@@ -108,7 +116,7 @@ def test_serving_stays_up_until_sigterm_and_leaves_no_process(phantom_folder: Pa
         assert len(family) >= 3  # java, its worker, the gateway
         url = line.split()[2].rstrip(",")
         assert in_service(url)
-        with grpc.insecure_channel(line.split()[4].rstrip(",")) as channel:
+        with open_channel(line.split()[4].rstrip(",")) as channel:
             call = stub_for(channel).Explain.future(request(phantom_file(5), SLOW), timeout=60)
             time.sleep(0.1)
             process.terminate()

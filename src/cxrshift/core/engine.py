@@ -146,7 +146,7 @@ class Engine:
                     "explain it. Ask for another finding, or send a frontal chest radiograph."
                 ).to_problem()
             case Failure.UNMOVED:
-                return UnsupportedImage(
+                return InvalidRequest(
                     f"The profile {profile.value} stops before its first step for {finding} on this image, so there is "
                     "no shift to show. Ask for another profile or another finding."
                 ).to_problem()
