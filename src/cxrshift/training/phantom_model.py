@@ -51,7 +51,7 @@ SUMMARY = "A small autoencoder and classifier trained on synthetic chest radiogr
 class Recipe:
     """How much to draw and how long to train; the defaults made the model in the repository."""
 
-    phantoms: int = 16_000
+    phantoms: int = 12_000
     autoencoder_steps: int = 5_000
     classifier_steps: int = 4_000
     seed: int = 0
