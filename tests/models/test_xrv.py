@@ -246,7 +246,6 @@ def test_operating_points_that_cannot_be_meant_are_refused(
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"precision": "float16"}, "precision must be float32"),
         ({"networks": {}}, "networks.classifier.architecture must be one of densenet121, resnet50"),
         ({"networks": {"classifier": {"architecture": "vgg"}}}, "networks.classifier.architecture must be one of"),
         ({"networks": {"classifier": {"architecture": "densenet121"}}}, "networks.classifier.input_size must be"),

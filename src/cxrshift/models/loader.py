@@ -26,6 +26,7 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
 """For each kind of model the module whose function ``build`` makes its networks; imported when it is first needed."""
 
 _RUNTIME = "torch"
+_PRECISION = "float32"
 
 
 def load_model(name_or_folder: str | Path, *, device: str = "cpu", kinds: Mapping[str, str] = KINDS) -> Model:
@@ -67,6 +68,8 @@ def describe(manifest: Manifest) -> ModelSpec:
 def _builder(manifest: Manifest, kinds: Mapping[str, str]) -> Build:
     if manifest.runtime != _RUNTIME:
         raise ManifestError(f"manifest.toml: runtime must be {_RUNTIME}; this version runs models in nothing else.")
+    if manifest.precision != _PRECISION:  # it stands in every receipt, and so must be true
+        raise ManifestError(f"manifest.toml: precision must be {_PRECISION}; this version runs models in nothing else.")
     if manifest.kind not in kinds:
         raise ManifestError(f"manifest.toml: kind must be one that this version knows: {', '.join(sorted(kinds))}.")
     return cast(Build, importlib.import_module(kinds[manifest.kind]).build)

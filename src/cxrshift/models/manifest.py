@@ -76,7 +76,7 @@ class Manifest:
     kind: str
     """Which code builds the networks; cxrshift.models.loader lists the kinds."""
     input_size: int
-    """Pixels along each side of the square input, 8 to 4096."""
+    """Pixels along each side of the square input, 16 to 4096: the quality card's SSIM needs 11."""
     input_range: tuple[float, float]
     """Model units of the darkest and the brightest pixel."""
     findings: tuple[ManifestFinding, ...]
@@ -113,7 +113,7 @@ def parse_manifest(content: bytes) -> Manifest:
         version=document.text("version", _TOKEN, _TOKEN_RULE),
         summary=document.text("summary", r"[^\x00-\x1f\x7f]{0,500}", "one line of at most 500 characters"),
         kind=document.text("kind", _TOKEN, _TOKEN_RULE),
-        input_size=document.integer("input_size", 8, 4096),
+        input_size=document.integer("input_size", 16, 4096),
         input_range=document.interval("input_range"),
         findings=_findings(document),
         files=_files(document),

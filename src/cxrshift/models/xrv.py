@@ -24,8 +24,6 @@ AUTOENCODER_FILE: Final = "autoencoder.safetensors"
 THRESHOLDS: Final = "op_threshs"
 """The tensor of operating points in the classifier's file: (F,) float32, NaN where a finding was not trained."""
 
-_PRECISION: Final = "float32"
-
 
 class XrvNetworks(nn.Module):
     """A classifier and the autoencoder of torchxrayvision. Model units are [-1024, 1024]."""
@@ -84,8 +82,6 @@ def calibrate(probabilities: Tensor, thresholds: Tensor) -> Tensor:
 
 def build(manifest: Manifest, weights: Weights) -> XrvNetworks:
     """The networks of a folder that ``cxrshift models pull`` or ``import`` made. Raises ManifestError, WeightsError."""
-    if manifest.precision != _PRECISION:
-        raise ManifestError(f"manifest.toml: precision must be {_PRECISION} for the kind xrv.")
     arguments = manifest.networks.get("classifier", {})
     make_classifier = _CLASSIFIERS.get(str(arguments.get("architecture")))
     if make_classifier is None:
