@@ -176,7 +176,7 @@ class Broken(Halves):
     ("method", "says"),
     [
         ("encode one row", "one latent for each image"),
-        ("decode small", "images of 8 by 8 pixels"),
+        ("decode small", "images of 16 by 16 pixels"),
         ("score columns", "score must return 3 columns"),
         ("score logits", "probabilities from 0 to 1"),
         ("score nan", "probabilities from 0 to 1"),

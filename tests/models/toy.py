@@ -16,7 +16,7 @@ from cxrshift.models.manifest import Manifest, ManifestFinding, write_manifest
 from cxrshift.models.weights import Weights, fill
 from cxrshift_api.types import FileDigest
 
-SIDE = 8
+SIDE = 16
 FILE = "classifier.safetensors"
 KINDS = {"toy": "tests.models.toy"}
 MANIFEST = Manifest(

@@ -24,6 +24,8 @@ UNIT = 1024.0
 BLOCK = 4
 _GROUPS = 8
 _SEAM = 4
+_STRIDE = 4 * BLOCK
+"""Pixels of the image along each side of one place of the latent."""
 
 
 class ResidualBlock(nn.Module):
@@ -151,6 +153,8 @@ class CompactModel(nn.Module):
 
 def build(manifest: Manifest, weights: Weights) -> CompactModel:
     """The networks that the manifest describes, with their weights. Raises WeightsError or ManifestError."""
+    if manifest.input_size % _STRIDE:
+        raise ManifestError(f"{FILE_NAME}: input_size must be a multiple of {_STRIDE} for the kind compact.")
     findings = tuple(finding.name for finding in manifest.findings)
     arguments = manifest.networks
     try:
