@@ -6,7 +6,6 @@ Starts TorchServe and the gateway on free ports, asks one at a time and then sev
 from __future__ import annotations
 
 import argparse
-import io
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -16,8 +15,8 @@ from pathlib import Path
 
 import grpc
 import httpx
-import numpy as np
 
+from cxrshift.demo import to_png
 from cxrshift.phantom import generate
 from cxrshift.serving.stack import Stack, StackConfig
 from cxrshift_api import codec
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--calls", type=int, default=40, help="measured calls for each row of the table")
     parser.add_argument("--at-once", type=int, default=8, help="callers of the last row")
     options = parser.parse_args(arguments)
-    images = [_npy(seed) for seed in range(options.calls)]
+    images = [to_png(generate(seed)) for seed in range(options.calls)]
     with (
         Stack(StackConfig(models=(PHANTOM,))) as stack,
         grpc.insecure_channel(stack.grpc_target, options=UNLIMITED) as channel,
@@ -94,13 +93,6 @@ def _table(rows: Sequence[Row]) -> str:
 
 def _request(image: bytes) -> pb.ExplainRequest:
     return codec.encode_explain_request(ExplainRequest(image, options=OPTIONS))
-
-
-def _npy(seed: int) -> bytes:
-    pixels = np.asarray(generate(seed).pixels)
-    buffer = io.BytesIO()
-    np.save(buffer, pixels if pixels.dtype == np.uint8 else np.round(pixels * 255.0).astype(np.uint8))
-    return buffer.getvalue()
 
 
 if __name__ == "__main__":

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
 import urllib.request
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import grpc
-import numpy as np
 
+from cxrshift.demo import to_png
 from cxrshift.phantom import generate
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
@@ -42,13 +41,8 @@ class Outcome:
 
 
 def phantom_file(seed: int, findings: Collection[str] | None = None) -> bytes:
-    """A synthetic radiograph, with the findings that its seed draws where none are named, as an NPY file of uint8."""
-    pixels = np.asarray(generate(seed, findings=findings).pixels)
-    if pixels.dtype != np.uint8:
-        pixels = np.round(pixels * 255.0).astype(np.uint8)
-    buffer = io.BytesIO()
-    np.save(buffer, pixels)
-    return buffer.getvalue()
+    """A synthetic radiograph, with the findings that its seed draws where none are named, as a PNG file."""
+    return to_png(generate(seed, findings=findings))
 
 
 def request(image: bytes, options: ExplainOptions = QUICK) -> pb.ExplainRequest:
