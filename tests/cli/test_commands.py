@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
@@ -220,6 +221,7 @@ def test_a_report_is_told_with_counts_and_without_nan() -> None:
     assert lines[0] == "phantom 1.0, 20 phantoms of seed 3: SSIM 0.900, MAE 40.0"
     assert lines[2].split() == ["Mass", "0.970", "90.0%", "-", "75.0%", "0.410"]
     assert lines[3].split() == ["all", "90.0%", "-", "75.0%"]
+    assert report_lines(replace(REPORT, refused=2))[4].startswith("refused: 2 explanations")
 
 
 def test_a_model_that_does_not_know_the_phantoms_findings_is_refused(tmp_path: Path) -> None:

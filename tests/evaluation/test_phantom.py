@@ -57,6 +57,20 @@ def test_the_same_seed_gives_the_same_report_and_progress_is_told() -> None:
     assert told[-1][0] == told[-1][1] > 0
 
 
+class DeafModel(BrightnessModel):
+    """No score depends on the latent: there is nothing to explain by."""
+
+    def score(self, images: Tensor) -> Tensor:
+        return super().score(images.detach())
+
+
+def test_an_explanation_that_is_refused_counts_as_one_that_reached_nothing() -> None:
+    report = evaluate_phantom(DeafModel(FINDINGS), n=4, seed=3, workers=1)
+    assert report.refused >= 4
+    assert report.pooled("pointed").total > report.pooled("pointed").reached == 0
+    assert str(report.ssim) == "nan"
+
+
 def test_a_model_of_other_findings_is_refused() -> None:
     with pytest.raises(ValueError, match="knows Cardiomegaly"):
         evaluate_phantom(BrightnessModel(("Fracture",)), n=1, seed=0)

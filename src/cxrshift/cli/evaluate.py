@@ -82,7 +82,10 @@ def report_lines(report: PhantomReport) -> list[str]:
         shares = " ".join(_percent(share) for share in (f.dropped, f.raised, f.pointed))
         lines.append(f"{f.finding:16} {f.auroc:7.3f} {shares} {f.overlap:8.3f}")
     pooled = " ".join(_percent(report.pooled(name)) for name in ("dropped", "raised", "pointed"))
-    return [*lines, f"{'all':16} {'':7} {pooled}"]
+    lines.append(f"{'all':16} {'':7} {pooled}")
+    if report.refused:
+        lines.append(f"refused: {report.refused} explanations, counted as ones that moved nothing and point nowhere")
+    return lines
 
 
 def _percent(share: Share) -> str:

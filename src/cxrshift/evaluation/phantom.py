@@ -66,6 +66,8 @@ class PhantomReport:
     mae: float
     """Mean absolute error of the reconstruction, in model units."""
     findings: tuple[FindingReport, ...]
+    refused: int = 0
+    """Explanations that ended as a Problem; they count as ones that moved no score and point nowhere."""
 
     def pooled(self, name: str) -> Share:
         """``dropped``, ``raised`` or ``pointed`` over all findings together."""
@@ -81,10 +83,11 @@ class _Case:
     phantom: int
     present: bool
     score: float
-    drop: float
-    rise: float
-    ssim: float
-    mae: float
+    drop: float = 0.0
+    rise: float = 0.0
+    ssim: float | None = None
+    """None, as ``mae``, where there is no explanation."""
+    mae: float | None = None
     pointed: bool = False
     overlap: float = 0.0
 
@@ -109,15 +112,15 @@ def evaluate_phantom(
     first = FIRST_SEED + seed * SEEDS_APART
     phantoms = list(map_in_processes(generate, range(first, first + n), workers=workers, chunk=16))
     scores = _score(engine, phantoms)
-    cases = _explain(engine, phantoms, np.random.default_rng(seed), progress)
-    seen = {case.phantom: case for case in cases}.values()
+    cases = _explain(engine, phantoms, scores, np.random.default_rng(seed), progress)
+    seen = {case.phantom: case for case in cases if case.ssim is not None}.values()
     return PhantomReport(
         model=engine.spec.name,
         version=engine.spec.version,
         phantoms=n,
         seed=seed,
-        ssim=float(np.mean([case.ssim for case in seen])),
-        mae=float(np.mean([case.mae for case in seen])),
+        ssim=_mean([case.ssim for case in seen if case.ssim is not None]),
+        mae=_mean([case.mae for case in seen if case.mae is not None]),
         findings=tuple(
             _report(
                 name,
@@ -126,6 +129,7 @@ def evaluate_phantom(
             )
             for name in FINDINGS
         ),
+        refused=sum(case.ssim is None for case in cases),
     )
 
 
@@ -142,8 +146,13 @@ def _score(engine: Engine, phantoms: Sequence[Phantom]) -> NDArray[np.float64]:
 
 
 def _explain(
-    engine: Engine, phantoms: Sequence[Phantom], rng: np.random.Generator, progress: Callable[[int, int], None]
+    engine: Engine,
+    phantoms: Sequence[Phantom],
+    scores: NDArray[np.float64],
+    rng: np.random.Generator,
+    progress: Callable[[int, int], None],
 ) -> list[_Case]:
+    columns = {finding.name: column for column, finding in enumerate(engine.spec.findings)}
     asked: list[tuple[int, str]] = []
     for i, phantom in enumerate(phantoms):
         absent = [name for name in FINDINGS if name not in phantom.masks]
@@ -154,28 +163,19 @@ def _explain(
         some = asked[start : start + _BATCH]
         orders = [Order(phantoms[i].to_radiograph(), ExplainOptions((name,))) for i, name in some]
         for (i, name), outcome in zip(some, engine.explain(orders).outcomes, strict=True):
-            if isinstance(outcome, Problem):
-                raise RuntimeError(f"phantom {phantoms[i].seed}, {name}: {outcome.message}")
-            cases.append(_measure(i, phantoms[i], name, outcome[0]))
+            case = _Case(name, i, name in phantoms[i].masks, float(scores[i, columns[name]]))
+            cases.append(case if isinstance(outcome, Problem) else _measure(case, phantoms[i], outcome[0]))
         progress(len(cases), len(asked))
     return cases
 
 
-def _measure(index: int, phantom: Phantom, name: str, explanation: Explanation) -> _Case:
+def _measure(case: _Case, phantom: Phantom, explanation: Explanation) -> _Case:
+    """``case`` with what its explanation reached."""
     quality = explanation.quality
-    case = _Case(
-        finding=name,
-        phantom=index,
-        present=name in phantom.masks,
-        score=float(explanation.radiograph_scores[explanation.findings.index(name)]),
-        drop=quality.drop,
-        rise=quality.rise,
-        ssim=quality.ssim,
-        mae=quality.mae,
-    )
+    case = replace(case, drop=quality.drop, rise=quality.rise, ssim=quality.ssim, mae=quality.mae)
     if not case.present:
         return case
-    mask = resize_mask(phantom.masks[name], explanation.heatmap.shape[0])
+    mask = resize_mask(phantom.masks[case.finding], explanation.heatmap.shape[0])
     return replace(case, pointed=peak_is_inside(explanation.heatmap, mask), overlap=overlap(explanation.heatmap, mask))
 
 
@@ -189,5 +189,9 @@ def _report(name: str, area: float, cases: Sequence[_Case]) -> FindingReport:
         dropped=Share(sum(case.drop >= DROP for case in sure), len(sure)),
         raised=Share(sum(case.rise >= RISE for case in quiet), len(quiet)),
         pointed=Share(sum(case.pointed for case in positives), len(positives)),
-        overlap=float(np.mean([case.overlap for case in positives])) if positives else float("nan"),
+        overlap=_mean([case.overlap for case in positives]),
     )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
