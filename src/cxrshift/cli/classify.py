@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cxrshift_api.types import ClassifyReply
 
     from .askers import Asker
+    from .work import Done
 
 EPILOG = f"""
 [bold]Examples[/bold]
@@ -54,28 +55,18 @@ def classify(
 
 def classify_files(asker: Asker, files: Sequence[Path], *, in_flight: int, screen: Screen) -> int:
     """Classify every file and tell the scores; how many files failed. Raises UnreachableError."""
-    from .work import Done, work_through
+    from .work import work_and_tell
 
     def classify_one(position: int, file: Path) -> ClassifyReply:
         return asker.classify(file)
 
-    failures = 0
-    with screen.progress("classifying", len(files)) as bar:
-        for outcome in work_through(files, classify_one, in_flight=in_flight):
-            where: dict[str, object] = {"position": outcome.position, "file": str(outcome.file)}
-            if isinstance(outcome, Done):
-                reply = outcome.result
-                scores = [asdict(score) for score in reply.scores]
-                screen.tell({**where, "model": reply.model, "version": reply.model_version, "scores": scores})
-                screen.say(_line(outcome.file, reply))
-            else:
-                failures += 1
-                screen.tell({**where, "problem": {"code": outcome.code, "message": outcome.message}})
-                screen.fail(
-                    f"file {outcome.position} of {len(files)}, {outcome.file}: {outcome.code}: {outcome.message}"
-                )
-            bar.step()
-    return failures
+    def tell(where: Mapping[str, object], done: Done[ClassifyReply]) -> None:
+        reply = done.result
+        scores = [asdict(score) for score in reply.scores]
+        screen.tell({**where, "model": reply.model, "version": reply.model_version, "scores": scores})
+        screen.say(_line(done.file, reply))
+
+    return work_and_tell(files, classify_one, tell, what="classifying", in_flight=in_flight, screen=screen)
 
 
 def _line(file: Path, reply: ClassifyReply) -> Text:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cxrshift_client.request import Choices
 
     from .askers import Asker
+    from .work import Done
 
 EPILOG = f"""
 [bold]Examples[/bold]
@@ -166,7 +167,7 @@ def explain_files(
 ) -> int:
     """Explain every file, write and tell the results; how many files failed. Raises UnreachableError."""
     from .files import name_folders, name_of_finding, write_explanation
-    from .work import Done, work_through
+    from .work import work_and_tell
 
     names = name_folders(files)
 
@@ -178,24 +179,14 @@ def explain_files(
             summaries.append(_summarise(explanation, folder))
         return tuple(summaries)
 
-    failures = 0
-    with screen.progress("explaining", len(files)) as bar:
-        for outcome in work_through(files, explain_one, in_flight=in_flight):
-            where: Mapping[str, object] = {"position": outcome.position, "file": str(outcome.file)}
-            if isinstance(outcome, Done):
-                screen.tell({**where, "explanations": [asdict(summary) for summary in outcome.result]})
-                for summary in outcome.result:
-                    screen.say(_line(outcome.file, summary))
-                    for warning in summary.warnings if len(files) == 1 else ():
-                        screen.say(Text(f"  {warning}", "yellow"))
-            else:
-                failures += 1
-                screen.tell({**where, "problem": {"code": outcome.code, "message": outcome.message}})
-                screen.fail(
-                    f"file {outcome.position} of {len(files)}, {outcome.file}: {outcome.code}: {outcome.message}"
-                )
-            bar.step()
-    return failures
+    def tell(where: Mapping[str, object], done: Done[tuple[Summary, ...]]) -> None:
+        screen.tell({**where, "explanations": [asdict(summary) for summary in done.result]})
+        for summary in done.result:
+            screen.say(_line(done.file, summary))
+            for warning in summary.warnings if len(files) == 1 else ():
+                screen.say(Text(f"  {warning}", "yellow"))
+
+    return work_and_tell(files, explain_one, tell, what="explaining", in_flight=in_flight, screen=screen)
 
 
 def _summarise(explanation: Explanation, folder: Path) -> Summary:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from cxrshift_api.types import ProblemCode
 from cxrshift_client.errors import ExplainerError, UnreachableError
 
 from ..errors import CodedError
+from .console import Screen
 from .exits import say_os_error
 
 R = TypeVar("R")
@@ -65,3 +66,32 @@ def work_through(
     finally:
         # Not waited for: after Ctrl-C, what is under way ends when its caller closes the connection.
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def work_and_tell(
+    files: Sequence[Path],
+    work: Callable[[int, Path], R],
+    tell: Callable[[Mapping[str, object], Done[R]], None],
+    *,
+    what: str,
+    in_flight: int,
+    screen: Screen,
+) -> int:
+    """``work`` on every file; ``tell`` each result, with the JSON members that name its file, and say each failure.
+
+    How many files failed. Raises UnreachableError.
+    """
+    failures = 0
+    with screen.progress(what, len(files)) as bar:
+        for outcome in work_through(files, work, in_flight=in_flight):
+            where: Mapping[str, object] = {"position": outcome.position, "file": str(outcome.file)}
+            if isinstance(outcome, Done):
+                tell(where, outcome)
+            else:
+                failures += 1
+                screen.tell({**where, "problem": {"code": outcome.code, "message": outcome.message}})
+                screen.fail(
+                    f"file {outcome.position} of {len(files)}, {outcome.file}: {outcome.code}: {outcome.message}"
+                )
+            bar.step()
+    return failures
