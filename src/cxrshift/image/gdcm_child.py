@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import gdcm
 
-SECONDS = 60
-"""CPU time after which a frame is given up; the largest radiograph takes about two."""
+SECONDS = 20
+"""CPU time after which a frame is given up; the largest radiograph takes about two. Twice as long by the clock must be
+well below what TorchServe lets a worker be silent (serving.store), or one frame would cost a whole batch its worker."""
 
 
 class FrameFormat(NamedTuple):
