@@ -190,6 +190,10 @@ def test_equal_names_get_numbers_and_only_known_endings_are_cut() -> None:
     assert name_folders(files) == ("x", "X-2", "1.2.840.10008", "x-3", "x-4", "notes.txt", ".png")
 
 
+def test_a_file_cannot_lead_out_of_the_output_folder() -> None:
+    assert name_folders([Path("...png"), Path("..png")]) == ("radiograph", "radiograph-2")
+
+
 def test_a_finding_cannot_lead_out_of_the_output_folder() -> None:
     assert name_of_finding("../../etc") == "_etc"
     assert name_of_finding("Lung Opacity") == "Lung_Opacity"

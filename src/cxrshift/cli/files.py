@@ -45,7 +45,8 @@ def name_folders(files: Sequence[Path]) -> tuple[str, ...]:
     taken: set[str] = set()
     for file in files:
         # "1.2.840.10008" is a DICOM file's name as often as not: only a known ending is one.
-        plain = (file.stem if file.suffix.lower() in IMAGE_ENDINGS else file.name) or "radiograph"
+        plain = file.stem if file.suffix.lower() in IMAGE_ENDINGS else file.name
+        plain = plain if plain.strip(".") else "radiograph"  # ".." would lead out of the output folder
         name, number = plain, 1
         while name.lower() in taken:
             number += 1
