@@ -131,7 +131,10 @@ main()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "This needs torch, which is not installed: pip install 'cxrshift[server]' has everything.\n"
+    assert (
+        done.stderr
+        == "This needs torch, which is not installed: pip install 'cxrshift[server,train,xrv]' has everything.\n"
+    )
 
 
 def test_a_name_that_is_not_text_breaks_no_output(tmp_path: Path) -> None:

@@ -46,7 +46,9 @@ def errors_told(screen: Screen) -> Iterator[None]:
         screen.fail(str(error))
         raise typer.Exit(ExitCode.USAGE) from error
     except ModuleNotFoundError as error:
-        screen.fail(f"This needs {error.name}, which is not installed: pip install 'cxrshift[server]' has everything.")
+        screen.fail(
+            f"This needs {error.name}, which is not installed: pip install 'cxrshift[server,train,xrv]' has everything."
+        )
         raise typer.Exit(ExitCode.USAGE) from error
     except OSError as error:
         screen.fail(say_os_error(error))
