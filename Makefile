@@ -18,6 +18,7 @@ $(READY): requirements.lock requirements-oracles.lock pyproject.toml
 		f"cxrshift needs Python 3.11 to 3.13; this is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "The venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
 	@echo "Installing into $(VENV) (several GB, mostly torch) ..."
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock

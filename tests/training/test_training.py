@@ -58,9 +58,11 @@ def test_drawn_phantoms_are_those_of_the_generator_and_come_from_the_cache_again
     drawn = draw_phantoms(500, 3, size=64, cache=tmp_path, workers=1, progress=told.append)
     assert sum(told) == 3
     one = generate(501)
-    assert drawn.labels[1].tolist() == [name in one.masks for name in FINDINGS]
+    labels = [name in one.masks for name in FINDINGS]
+    assert drawn.labels[1, 0].tolist() == labels
+    assert [a != b for a, b in zip(drawn.labels[1, 1].tolist(), labels, strict=True)].count(True) == 1  # the twin
     halved = one.pixels.reshape(64, 4, 64, 4).mean((1, 3))
-    assert np.abs(drawn.images[1].numpy() / 255.0 - halved).mean() < 0.02
+    assert np.abs(drawn.images[1, 0].numpy() / 255.0 - halved).mean() < 0.02
     (file,) = tmp_path.iterdir()
     before = file.stat().st_mtime_ns
     again = draw_phantoms(500, 3, size=64, cache=tmp_path, workers=1)

@@ -17,8 +17,8 @@ FINDING_WEIGHT = 2.0
 SSIM_WEIGHT = 0.15
 LATENT_NOISE = 0.06
 """Noise on the latent while training, as a share of its spread: the decoder must be smooth where a shift leads."""
-SMOOTH_LABEL = 0.02
-"""Labels are 0.02 and 0.98: a score that saturates leaves no gradient to follow."""
+SMOOTH_LABEL = 0.03
+"""Labels are 0.03 and 0.97: a score that saturates leaves no gradient to follow."""
 MAP_WEIGHT = 2.0
 PIXEL_NOISE = 0.02
 
@@ -36,8 +36,8 @@ def train_autoencoder(
     """Minimise the weighted absolute error plus a share of 1 - SSIM, with noise on the latent."""
 
     def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
-        images = to_model_units(data.images[batch])
-        shares = data.masks[batch].float().amax(1, keepdim=True) / 255.0
+        images = to_model_units(data.images[batch, 0])
+        shares = data.masks[batch, 0].float().amax(1, keepdim=True) / 255.0
         weights = 1.0 + FINDING_WEIGHT * functional.interpolate(shares, size=images.shape[-1])
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
             latents = network.encode(images)
@@ -60,32 +60,41 @@ def train_classifier(
     bf16: bool = False,
     report: Report,
 ) -> None:
-    """Learn each finding's presence from its label and its place from its mask.
+    """Learn each finding's presence from its label and its place from its mask, and to change smoothly between twins.
 
-    Half of every batch are reconstructions, from latents with noise on them: a classifier that never saw any would
-    score a frame by what the autoencoder does, not by what the frame shows.
+    Half of a batch are pictures as they are. The others are decoded from a latent somewhere between a phantom's and its
+    twin's, and their labels and masks lie as far between (manifold mixup, arXiv 1806.05236, along the one direction
+    that adds or removes a finding). So the score of a reconstruction means what that of a picture does, and it keeps a
+    slope towards the twin where a classifier of labels alone would be saturated and its gradient noise.
     """
 
     def loss(batch: Tensor, generator: torch.Generator) -> Tensor:
-        images = to_model_units(data.images[batch])
-        half = len(batch) // 2
+        pictured, between = batch.tensor_split(2)
+        which = torch.randint(2, pictured.shape, generator=generator)
+        share = torch.rand(between.shape, generator=generator)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
             with torch.no_grad():
-                latents = autoencoder.encode(images[:half])
-                noise = torch.randn(latents.shape, generator=generator) * latents.float().std()
-                reach = 2 * LATENT_NOISE * torch.rand(half, 1, 1, 1, generator=generator)
-                images = torch.cat([autoencoder.decode(latents + reach * noise).float(), images[half:]])
+                latents = autoencoder.encode(to_model_units(data.images[between].flatten(0, 1))).float()
+                mixed = _mix(latents.reshape(-1, 2, *latents.shape[1:]), share)
+                noise = LATENT_NOISE * latents.std() * torch.randn(mixed.shape, generator=generator)
+                frames = autoencoder.decode(mixed + noise).float()
+            images = torch.cat([to_model_units(data.images[pictured, which]), frames])
             strength = PIXEL_NOISE * UNIT * torch.rand(len(batch), 1, 1, 1, generator=generator)
-            noisy = images + strength * torch.randn(images.shape, generator=generator)
-            maps = network.evidence(noisy)
-        maps = maps.float()
-        labels = data.labels[batch].float() * (1.0 - 2.0 * SMOOTH_LABEL) + SMOOTH_LABEL
-        presence = functional.binary_cross_entropy_with_logits(network.pool(maps), labels)
-        shares = data.masks[batch].float() / 255.0
-        place = functional.binary_cross_entropy_with_logits(maps, shares)
-        return presence + MAP_WEIGHT * place
+            maps = network.evidence(images + strength * torch.randn(images.shape, generator=generator)).float()
+        labels = torch.cat([data.labels[pictured, which].float(), _mix(data.labels[between].float(), share)])
+        shares = torch.cat([data.masks[pictured, which].float(), _mix(data.masks[between].float(), share)]) / 255.0
+        presence = functional.binary_cross_entropy_with_logits(
+            network.pool(maps), labels * (1.0 - 2.0 * SMOOTH_LABEL) + SMOOTH_LABEL
+        )
+        return presence + MAP_WEIGHT * functional.binary_cross_entropy_with_logits(maps, shares)
 
     fit(network, len(data), loss, schedule, report=report)
+
+
+def _mix(pairs: Tensor, share: Tensor) -> Tensor:
+    """(B, 2, ...) to (B, ...): ``share`` (B,) in [0, 1] of the second and the rest of the first."""
+    share = share.reshape(-1, *[1] * (pairs.ndim - 2))
+    return torch.lerp(pairs[:, 0], pairs[:, 1], share)
 
 
 def _ssim(first: Tensor, second: Tensor) -> Tensor:

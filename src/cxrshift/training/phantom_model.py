@@ -53,7 +53,7 @@ class Recipe:
 
     phantoms: int = 12_000
     autoencoder_steps: int = 5_000
-    classifier_steps: int = 4_000
+    classifier_steps: int = 3_000
     seed: int = 0
     bf16: bool = True
 
@@ -97,7 +97,7 @@ def train_phantom_model(
     schedule = fit.Schedule(recipe.classifier_steps, seed=recipe.seed)
     with _bar("classifier", schedule.steps) as bar:
         train_classifier(classifier, autoencoder, data, schedule, bf16=recipe.bf16, report=bar.show)
-    points = operating_points(score(classifier, other), other.labels.numpy() > 0)
+    points = operating_points(score(classifier, other), other.labels[:, 0].numpy() > 0)
     write_model(out, autoencoder, classifier, points, version)
     with _bar("measuring", 1) as bar:
         report = evaluate_phantom(load_model(out), n=evaluate, seed=0, progress=bar.move)
@@ -105,9 +105,9 @@ def train_phantom_model(
 
 
 def score(classifier: CompactClassifier, data: PhantomSet) -> NDArray[np.float32]:
-    """(N, F) scores of all images."""
+    """(N, F) scores of all phantoms, without their twins."""
     with torch.no_grad():
-        parts: list[Tensor] = [classifier(to_model_units(images)) for images in torch.split(data.images, 64)]
+        parts: list[Tensor] = [classifier(to_model_units(images)) for images in torch.split(data.images[:, 0], 64)]
     return torch.cat(parts).numpy()
 
 

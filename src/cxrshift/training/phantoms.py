@@ -26,7 +26,11 @@ _SHARD = 4000
 
 @dataclass(frozen=True)
 class PhantomSet:
-    """``images`` (N, S, S) and ``labels`` (N, F) uint8; ``masks`` (N, F, 16, 16) uint8: a mask's share of each cell."""
+    """Phantoms, each with its twin: the same patient on the same film with one finding more or less.
+
+    ``images`` (N, 2, S, S), ``labels`` (N, 2, F) and ``masks`` (N, 2, F, 16, 16), all uint8; the phantom comes first,
+    its twin second. ``masks`` hold a mask's share of each cell.
+    """
 
     images: Tensor
     labels: Tensor
@@ -55,7 +59,7 @@ def draw_phantoms(
 def _load_shard(
     first: int, count: int, size: int, cache: Path, workers: int, progress: Callable[[int], None]
 ) -> PhantomSet:
-    file = cache / f"phantoms-{first}-{count}-{size}-{_generator_version()}.npz"
+    file = cache / f"twins-{first}-{count}-{size}-{_generator_version()}.npz"
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
         columns = zip(*_draw_all(first, count, size, workers, progress), strict=True)
@@ -85,10 +89,13 @@ def _draw_chunk(seeds: range, *, size: int) -> _Chunk:
     images, labels, masks = [], [], []
     for seed in seeds:
         drawn = generate(seed)
-        images.append((square_pixels(drawn.to_radiograph(), size) * 255).round().to(torch.uint8).numpy())
-        labels.append([name in drawn.masks for name in FINDINGS])
-        masks.append(np.stack([_shares(drawn.masks.get(name)) for name in FINDINGS]))
-    return np.stack(images), np.array(labels, dtype=np.uint8), np.stack(masks)
+        changed = {FINDINGS[seed % len(FINDINGS)]}
+        for one in (drawn, generate(seed, findings=changed ^ set(drawn.findings))):
+            images.append((square_pixels(one.to_radiograph(), size) * 255).round().to(torch.uint8).numpy())
+            labels.append([name in one.masks for name in FINDINGS])
+            masks.append(np.stack([_shares(one.masks.get(name)) for name in FINDINGS]))
+    columns = np.stack(images), np.array(labels, dtype=np.uint8), np.stack(masks)
+    return tuple(column.reshape(-1, 2, *column.shape[1:]) for column in columns)
 
 
 def _shares(mask: Mask | None) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
