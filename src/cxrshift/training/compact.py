@@ -19,7 +19,8 @@ LATENT_NOISE = 0.06
 """Noise on the latent while training, as a share of its spread: the decoder must be smooth where a shift leads."""
 SMOOTH_LABEL = 0.03
 """Labels are 0.03 and 0.97: a score that saturates leaves no gradient to follow."""
-MAP_WEIGHT = 2.0
+MAP_WEIGHT = 10.0
+"""A mask covers few cells: the mean over all of them is small beside the loss of the label."""
 PIXEL_NOISE = 0.02
 
 Report = Callable[[Progress], None]
