@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -85,7 +86,9 @@ def _report(phantom: Phantom, explanations: Sequence[Explanation], out: Path, co
     """Write the pictures, the first finding's into ``out`` itself, and print the table."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "radiograph.png").write_bytes(to_png(phantom))
-    table = Table("finding", "score", "λ from", "to", "drop", "rise", "overlap with the truth", "files")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("finding", "score", "λ from", "to", "drop", "rise", "overlap*", "files"):
+        table.add_column(heading, justify="left" if heading in ("finding", "files") else "right", no_wrap=True)
     for number, explanation in enumerate(explanations):
         folder = out if number == 0 else out / name_of_finding(explanation.finding)
         write_explanation(explanation, folder)
@@ -102,10 +105,11 @@ def _report(phantom: Phantom, explanations: Sequence[Explanation], out: Path, co
             str(folder),
         )
         for warning in explanation.quality.warnings:
-            console.print(f"{explanation.finding}: {warning}", style="yellow", markup=False)
+            console.print(f"{explanation.finding}: {warning}", style="yellow", markup=False, soft_wrap=True)
     console.print(table)
+    console.print("* of the heatmap with the finding's true mask: intersection over union, at the mask's area")
     names = sorted(file.name for file in out.iterdir() if file.is_file())
-    console.print(f"in {out}: {', '.join(names)}", markup=False)
+    console.print(f"in {out}: {', '.join(names)}", markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":
