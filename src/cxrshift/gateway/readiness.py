@@ -35,19 +35,24 @@ class Readiness:
         self._upstream = upstream
         self._models = models
         self._timeout = timeout
-        self._one_probe_at_a_time = asyncio.Lock()
+        self._probe: asyncio.Task[tuple[str, ...]] | None = None
         self.stopping = asyncio.Event()
         """Set when the service begins to stop: from then on the answer is no."""
 
     async def check(self) -> Problem | None:
         """None where every model answers, else what is wrong."""
-        async with self._one_probe_at_a_time:
-            silent = () if self.stopping.is_set() else await self._silent_models()
+        silent = () if self.stopping.is_set() else await self._look()
         if self.stopping.is_set():
             return Problem(ProblemCode.UNAVAILABLE, "The service is stopping.")
         if silent:
             return Problem(ProblemCode.UNAVAILABLE, f"No answer from the models: {', '.join(silent)}.", 1.0)
         return None
+
+    async def _look(self) -> tuple[str, ...]:
+        """The outcome of the probe under way, or of a new one: who asks meanwhile waits no longer than the first."""
+        if self._probe is None or self._probe.done():
+            self._probe = asyncio.create_task(self._silent_models())
+        return await asyncio.shield(self._probe)
 
     async def _silent_models(self) -> tuple[str, ...]:
         answers = await asyncio.gather(*map(self._answers, self._models))
