@@ -25,7 +25,7 @@ GIFSPLANATION_LAST = -1000.0
 
 TWO_SIDED_TARGET = 0.8
 TWO_SIDED_FLOOR = 0.05
-TWO_SIDED_PIXEL_CHANGE = 0.10
+TWO_SIDED_PIXEL_CHANGE = 0.15
 TWO_SIDED_FIRST = 0.25
 """Change of the score's logit that the first step asks for, to first order."""
 TWO_SIDED_RATIO = 1.4

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from .anatomy import LEFT, RIGHT, Anatomy
 from .canvas import Array, Canvas, splat
 
-GENERATIONS = 5
 _WIDTHS = (0.030, 0.020, 0.013, 0.009, 0.007)
 _DENSITIES = (0.10, 0.085, 0.075, 0.06, 0.05)
 
