@@ -23,13 +23,14 @@ can be scored against the truth: the generator knows every finding to the pixel.
 | latent | 64 x 8 x 8 |
 | findings | {findings} |
 | output | probabilities; the manifest holds each finding's operating point (Youden's index, {calibration} phantoms) |
-| training data | {phantoms} phantoms of seeds 2000000 and up; nothing else |
+| training data | {phantoms} phantoms of seeds 2000000 and up, and their twins; nothing else |
 | autoencoder | {autoencoder_steps} steps of 32: weighted absolute error + 0.15 (1 - SSIM), noise on the latent |
-| classifier | {classifier_steps} steps of 32, half of them reconstructions: cross-entropy of label and of place |
+| classifier | {classifier_steps} steps of 32, half of them decoded from between a phantom and its twin |
 | repeat it | `make train-phantom` |
 
-The classifier is told in training where each finding is (its mask, at 16 x 16), as well as whether it is there. A
-classifier trained on labels alone may point elsewhere; figures below are no promise for one.
+A phantom's twin is the same patient on the same film with one finding more or less. Between the two the classifier
+learns to score in proportion, and it is told where each finding is (its mask, at 16 x 16) as well as whether it is
+there. A classifier of labels alone may saturate, or point elsewhere: the figures below are no promise for one.
 
 ## Measured
 
