@@ -99,7 +99,7 @@ def test_findings_are_those_asked_for_else_present_else_the_highest(
 @pytest.mark.parametrize(
     ("options", "settled"),
     [
-        (ExplainOptions(), ExplainOptions(frames=11, target_change=0.8, pixel_change=0.1)),
+        (ExplainOptions(), ExplainOptions(frames=11, target_change=0.8, pixel_change=0.15)),
         (ExplainOptions(profile=FIXED, lambda_min=-2), ExplainOptions((), FIXED, 11, lambda_min=-2, lambda_max=0.0)),
         (ExplainOptions(profile=Profile.LATENTSHIFT), ExplainOptions((), Profile.LATENTSHIFT, 10)),
         (ExplainOptions((), TWO_SIDED, 7, HeatmapKind.MEAN, None, None, 0.3, 0.2),) * 2,

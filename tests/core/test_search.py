@@ -148,7 +148,8 @@ def test_two_sided_stops_at_the_first_step_that_reaches_the_target() -> None:
 
 def test_a_first_step_that_moves_too_many_pixels_is_shortened_to_the_limit() -> None:
     """At h' = 1 the first step moves the grey by 1/16, an eighth of it: four fifths of that is a tenth."""
-    explanation = explain_one(engine_of(logistic(0.5, 4.0)), grey(0.5), TWO_SIDED)
+    options = replace(TWO_SIDED, pixel_change=0.1)
+    explanation = explain_one(engine_of(logistic(0.5, 4.0)), grey(0.5), options)
     assert explanation.below.limit == pytest.approx(-0.05, rel=1e-5)
     assert explanation.below.evaluated == 1
 
