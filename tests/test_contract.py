@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
-from cxrshift_api.codec import CodecError, decode_array, encode_array
+from cxrshift_api.array_codec import MAX_ARRAY_BYTES, CodecError, decode_array, encode_array
 from cxrshift_api.types import (
     ClassifyReply,
     ClassifyRequest,
@@ -154,7 +154,7 @@ def packed(**changes: Any) -> pb.Array:
         (packed(data=bytes(7)), "holds 7 bytes where its shape needs 8"),
         (packed(data=bytes(9)), "holds 9 bytes"),
         (packed(shape=[2**32 - 1, 2**32 - 1, 2**32 - 1]), "larger than"),
-        (packed(shape=[codec.MAX_ARRAY_BYTES + 1]), "larger than"),
+        (packed(shape=[MAX_ARRAY_BYTES + 1]), "larger than"),
         (packed(shape=[1 << 30, 0], dtype="float32"), "holds 8 bytes where its shape needs 0"),
         (packed(encoding=pb.Array.ZLIB), "not valid zlib"),
         (packed(encoding=pb.Array.ZLIB, data=zlib.compress(bytes(8))[:-6]), "truncated"),
