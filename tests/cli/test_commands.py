@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
@@ -73,6 +74,15 @@ def test_a_terminal_sees_a_bar_that_is_gone_at_the_end(tmp_path: Path) -> None:
     assert "classifying" not in text.rpartition("\x1b[2K")[2]
 
 
+@pytest.fixture
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """A run in the background ignores SIGINT, and so would its children; what is handled here they have as usual."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_is_heard")
 def test_ctrl_c_ends_the_command_while_the_service_is_still_at_work(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"any")
     asked, enough = threading.Event(), threading.Event()
@@ -85,11 +95,14 @@ def test_ctrl_c_ends_the_command_while_the_service_is_still_at_work(tmp_path: Pa
 
     with serve_grpc(Service(answer)) as service:
         command = [*COMMAND, "classify", "a.png", "--server", service.address]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path)
-        assert asked.wait(60)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
-        enough.set()
+        with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path) as process:
+            try:
+                assert asked.wait(60)
+                process.send_signal(signal.SIGINT)
+                _, errors = process.communicate(timeout=30)
+            finally:
+                process.kill()
+                enough.set()
     assert (process.returncode, b"Traceback" in errors) == (130, False)
 
 
