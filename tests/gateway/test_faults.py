@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import grpc
 import pytest
 
 from cxrshift_api import explain_pb2 as pb
+from cxrshift_api.types import ExplainOptions
 from tests.gateway.running import Running, Start, grpc_problem, request
 from tests.gateway.samples import npy_image
 from tests.gateway.worker_double import (
@@ -55,6 +57,38 @@ async def test_a_request_that_kills_every_worker_is_given_up(start: Start, doubl
     assert (error.code(), problem.code) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
     assert problem.retry_after > 0
     assert len(double.works) == 3
+
+
+async def test_a_request_that_kills_its_workers_takes_its_neighbours_with_it_twice_at_most(
+    start: Start, double: WorkerDouble
+) -> None:
+    at_work: set[asyncio.Event] = set()
+    victims: list[int] = []
+
+    async def die_of_mass(work: pb.WorkRequest, number: int) -> pb.WorkReply:
+        if "Mass" in work.explain.options.findings:
+            await asyncio.sleep(0.1)
+            victims.append(len(at_work))
+            for neighbour in at_work:
+                neighbour.set()
+            raise DIED
+        lost = asyncio.Event()
+        at_work.add(lost)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(lost.wait(), 0.3)
+        at_work.remove(lost)
+        if lost.is_set():
+            raise DIED
+        return await answer(work, number)
+
+    running = await start(retries=3)
+    double.behave = die_of_mass
+    neighbours = [running.stub.Explain(request(ExplainOptions(("Effusion",)))) for _ in range(5)]
+    error, _ = await grpc_problem(running.stub.Explain(request(ExplainOptions(("Mass",)))))
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert [len((await call).explanations) for call in neighbours] == [1] * 5
+    assert victims[0] > 0
+    assert victims[2:] == [0, 0]
 
 
 @pytest.mark.parametrize(

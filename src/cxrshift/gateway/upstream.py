@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -96,6 +98,7 @@ class Upstream:
         self._retries = retries
         self._on_retry = on_retry
         self._last_answer: dict[str, float] = {}
+        self._alone: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def close(self) -> None:
         """End the connection and every call on it."""
@@ -127,7 +130,11 @@ class Upstream:
     async def _ask(
         self, model: str, work: pb.WorkRequest, deadline: Deadline, *, retries: int | None = None
     ) -> pb.WorkReply:
-        """Send the work, again if its worker dies: a request is pure, so a second try costs only time."""
+        """Send the work, again if its worker dies: a request is pure, so a second try costs only time.
+
+        Whoever lost two workers may be what kills them. Such requests go one at a time, so that the one at fault takes
+        no other suspect with it again.
+        """
         message = PredictionsRequest(model_name=model, input={"work": codec.to_bytes(work)})
         wanted = work.WhichOneof("work")
         for attempt in range((self._retries if retries is None else retries) + 1):
@@ -135,7 +142,8 @@ class Upstream:
                 self._on_retry()
                 await asyncio.sleep(_back_off(attempt))
             try:
-                reply = await self._send(model, message, deadline)
+                async with self._alone[model] if attempt > 1 else nullcontext():
+                    reply = await self._send(model, message, deadline)
             except WorkerLost as error:
                 lost = error
                 continue
