@@ -41,6 +41,7 @@ COMMANDS = [
     ["models", "build"],
     ["evaluate"],
     ["evaluate", "phantom"],
+    ["evaluate", "reader-study"],
 ]
 
 
@@ -255,3 +256,30 @@ def test_phantoms_are_evaluated_and_told_as_json(tmp_path: Path) -> None:
     told = json.loads(done.stdout)
     assert (told["phantoms"], told["seed"]) == (2, 1)
     assert [finding["finding"] for finding in told["findings"]] == list(FINDINGS)
+
+
+STUDY = (
+    "example,reader,arm,target,label_name,confidence,correct_feature\n"
+    "1,1,Latent Shift,Mass,True Positive,5,4\n"
+    "1,1,Traditional,Mass,True Positive,3,4\n"
+    "2,1,Latent Shift,Mass,True Positive,4,2\n"
+    "2,1,Traditional,Mass,True Positive,3,2\n"
+)
+
+
+def test_evaluate_reader_study_prints_a_table_or_json(tmp_path: Path) -> None:
+    (tmp_path / "readings.csv").write_text(STUDY)
+    printed = CliRunner().invoke(app, ["evaluate", "reader-study", str(tmp_path)])
+    assert printed.exit_code == 0
+    assert "confidence, true positives: Latent Shift minus traditional" in printed.stdout
+    assert re.search(r"^Mass +2 +\+1\.5000 +0\.5000", printed.stdout, re.MULTILINE)
+    told = CliRunner().invoke(app, ["evaluate", "reader-study", str(tmp_path), "--json"])
+    comparisons = json.loads(told.stdout)["comparisons"]
+    assert [c["mean"] for c in comparisons] == [1.5, 1.5, 0.0, 0.0]
+    assert comparisons[2]["p"] is None  # no pair differs: there is nothing to test
+
+
+def test_a_reader_study_without_its_table_is_exit_code_2(tmp_path: Path) -> None:
+    done = run_process("evaluate", "reader-study", str(tmp_path))
+    assert done.returncode == 2
+    assert "readings.csv" in done.stderr

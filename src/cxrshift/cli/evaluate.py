@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +17,7 @@ from .options import AsJson
 
 if TYPE_CHECKING:
     from ..evaluation.phantom import PhantomReport, Share
+    from ..evaluation.reader_study import Comparison
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -52,6 +55,50 @@ def phantom(
             screen.say(line)
 
 
+@app.command(epilog="[bold]Example[/bold]\n\ncxrshift evaluate reader-study study --json\n\n" + EXIT_CODES)
+def reader_study(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with the study's readings.csv.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare readers' answers with Latent Shift and with traditional maps, paired by example and reader.
+
+    The statistics are those of arXiv 2102.09475: mean and standard deviation of the differences, and the Wilcoxon
+    signed-rank test. The last column says how many pairs a next study needs to find such an effect (power 80%).
+    """
+    screen = Screen(as_json=as_json)
+    with errors_told(screen):
+        from ..evaluation.reader_study import compare, read_readings
+
+        comparisons = compare(read_readings(folder))
+        screen.tell({"comparisons": [_numbers(asdict(one)) for one in comparisons]})
+        for line in comparison_lines(comparisons):
+            screen.say(line)
+
+
+def comparison_lines(comparisons: Sequence[Comparison]) -> list[str]:
+    """The comparisons as tables for people, one for each question and label."""
+    from ..evaluation.reader_study import pairs_needed
+
+    lines: list[str] = []
+    title = ""
+    for one in comparisons:
+        if title != (title := f"{one.question.replace('_', ' ')}, {one.label.lower()}s"):
+            heads = f"{'pairs':>6} {'mean':>8} {'sd':>7} {'W':>8} {'p':>9} {'needed':>7}"
+            lines += [*([""] if lines else []), f"{title}: Latent Shift minus traditional", f"{'':16} {heads}"]
+        needed = pairs_needed(one)
+        last = f"{needed:7.0f}" if needed < 1e6 else f"{'-':>7}"  # beyond a million: no effect to find
+        lines.append(
+            f"{one.finding:16} {one.pairs:6} {one.mean:+8.4f} {one.sd:7.4f} {one.statistic:8.1f} {one.p:9.4g} {last}"
+        )
+    return lines
+
+
+def _numbers(members: dict[str, object]) -> dict[str, object]:
+    """With what is not a number as null, for JSON has none."""
+    finite: dict[str, object] = json.loads(json.dumps(members), parse_constant=lambda constant: None)
+    return finite
+
+
 def report_to_json(report: PhantomReport) -> dict[str, object]:
     """The report's fields, with shares as numbers beside their counts and what is not a number as null."""
     members: dict[str, object] = asdict(report)
@@ -63,8 +110,7 @@ def report_to_json(report: PhantomReport) -> dict[str, object]:
         for finding in report.findings
     ]
     members["pooled"] = {name: _share(report.pooled(name)) for name in ("dropped", "raised", "pointed")}
-    finite: dict[str, object] = json.loads(json.dumps(members), parse_constant=lambda constant: None)
-    return finite
+    return _numbers(members)
 
 
 def _share(share: Share) -> dict[str, float]:
