@@ -20,7 +20,7 @@ def map_in_processes(call: Callable[[_T], _R], items: Sequence[_T], *, workers: 
     """``call`` of every item, in order, by ``workers`` processes. ``call`` must be importable, results picklable.
 
     Each worker computes in one thread: as many threads as cores in each of as many processes would wait for each
-    other most of the time (measured: seven times slower on two cores).
+    other most of the time (200 phantoms by two workers on two cores: 12.4 s instead of 3.1).
     """
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_use_one_thread) as pool:
         yield from pool.map(call, items, chunksize=chunk)

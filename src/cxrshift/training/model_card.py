@@ -26,7 +26,7 @@ can be scored against the truth: the generator knows every finding to the pixel.
 | training data | {phantoms} phantoms of seeds 2000000 and up, and their twins; nothing else |
 | autoencoder | {autoencoder_steps} steps of 32: weighted absolute error + 0.15 (1 - SSIM), noise on the latent |
 | classifier | {classifier_steps} steps of 32, half of them decoded from between a phantom and its twin |
-| repeat it | `make train-phantom` |
+| repeat the recipe | `make train-phantom`; another machine gives other last digits |
 
 A phantom's twin is the same patient on the same film with one finding more or less. Between the two the classifier
 learns to score in proportion, and it is told where each finding is (its mask, at 16 x 16) as well as whether it is

@@ -49,7 +49,7 @@ SUMMARY = "A small autoencoder and classifier trained on synthetic chest radiogr
 
 @dataclass(frozen=True)
 class Recipe:
-    """How much to draw and how long to train; the defaults made the model in the repository."""
+    """How much to draw and how long to train; the defaults are those of the model in the repository."""
 
     phantoms: int = 12_000
     autoencoder_steps: int = 5_000
