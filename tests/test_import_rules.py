@@ -76,7 +76,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "skimage": ("cxrshift.training", "cxrshift.evaluation"),
     "sklearn": ("cxrshift.training", "cxrshift.evaluation"),
     "pandas": (),
-    "captum": (),
+    "captum": ("cxrshift.core.saliency",),
     "google": (API, CLIENT, "cxrshift.gateway", "explain_handler"),
 }
 """Packages that belong to one layer each. ``core`` needs torch and numpy alone; ``ts`` calls us, never we it."""

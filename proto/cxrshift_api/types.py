@@ -34,6 +34,14 @@ class HeatmapKind(StrEnum):
     INTEGRATED = "integrated"
 
 
+class SaliencyKind(StrEnum):
+    """A traditional map, offered beside the heatmap for comparison; cxrshift.core.saliency gives the formulas."""
+
+    INPUT_GRADIENT = "input-gradient"
+    INTEGRATED_GRADIENTS = "integrated-gradients"
+    GUIDED_BACKPROPAGATION = "guided-backpropagation"
+
+
 class StopReason(StrEnum):
     """Why the search went no further on one side."""
 

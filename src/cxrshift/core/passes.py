@@ -49,19 +49,19 @@ class Passes:
     def encode(self, images: Tensor) -> Tensor:
         """(N, 1, H, W) model units to latents (N, ...)."""
         with torch.no_grad():
-            (latents,) = _in_chunks(lambda x: (self.networks.encode(x),), self.shapes.encode, images.to(self.device))
+            (latents,) = in_chunks(lambda x: (self.networks.encode(x),), self.shapes.encode, images.to(self.device))
         return latents
 
     def score(self, images: Tensor) -> Tensor:
         """(N, 1, H, W) model units to scores (N, F)."""
         with torch.no_grad():
-            (scores,) = _in_chunks(lambda x: (self.networks.score(x),), self.shapes.encode, images.to(self.device))
+            (scores,) = in_chunks(lambda x: (self.networks.score(x),), self.shapes.encode, images.to(self.device))
         return scores
 
     def probe(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Latents (R, ...) to frames (R, 1, H, W) in model units and scores (R, F)."""
         with torch.no_grad():
-            frames, scores = _in_chunks(self._decode_and_score, self.shapes.probe, latents)
+            frames, scores = in_chunks(self._decode_and_score, self.shapes.probe, latents)
         return frames, scores
 
     def differentiate(self, latents: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -73,7 +73,7 @@ class Passes:
         latent at all, its gradient is 0.
         """
         columns = columns.to(self.device)
-        gradients, frames, scores = _in_chunks(self._differentiate, self.shapes.gradient, latents, columns)
+        gradients, frames, scores = in_chunks(self._differentiate, self.shapes.gradient, latents, columns)
         return gradients, frames, scores
 
     def _decode_and_score(self, latents: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,7 +91,7 @@ class Passes:
         return gradient.detach(), frames.detach(), scores.detach()
 
 
-def _in_chunks(call: Callable[..., tuple[Tensor, ...]], rows: int, *inputs: Tensor) -> tuple[Tensor, ...]:
+def in_chunks(call: Callable[..., tuple[Tensor, ...]], rows: int, *inputs: Tensor) -> tuple[Tensor, ...]:
     """Run ``call`` on chunks of exactly ``rows`` rows, the last one padded by repeating its final row."""
     total = inputs[0].shape[0]
     parts: list[tuple[Tensor, ...]] = []
