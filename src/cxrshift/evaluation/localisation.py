@@ -16,6 +16,17 @@ TOLERANCE = 0.05
 """How far beyond the mask a peak may lie, as a share of the picture's width."""
 
 
+HALF = 0.5
+"""Share of a map's own maximum above which a reader sees it as marked."""
+
+
+def square_mask(mask: Mask, size: int) -> Mask:
+    """(H, W) ``mask`` of a radiograph as the model sees it: its central square, (size, size), as ``square_pixels``."""
+    side = min(mask.shape)
+    top, left = (mask.shape[0] - side) // 2, (mask.shape[1] - side) // 2
+    return resize_mask(mask[top : top + side, left : left + side], size)
+
+
 def resize_mask(mask: Mask, size: int) -> Mask:
     """(S, S) to (size, size): a cell belongs to the mask if at least half of it does, or the cell most covered."""
     shares = functional.adaptive_avg_pool2d(torch.from_numpy(mask).float()[None, None], size)[0, 0].numpy()
@@ -40,6 +51,17 @@ def overlap(heatmap: Float32Array, mask: Mask) -> float:
     highest = np.argpartition(heatmap, -area, axis=None)[-area:]
     common = int(mask.ravel()[highest].sum())
     return common / (2 * area - common)
+
+
+def precision_and_recall(heatmap: Float32Array, mask: Mask, *, level: float = HALF) -> tuple[float, float]:
+    """How much of what the map marks lies in the mask, and how much of the mask it marks; both in [0, 1].
+
+    Marked is what reaches ``level`` of the map's maximum: a threshold that, unlike that of ``overlap``, knows nothing
+    of the mask. There the marked area equals the mask's, so precision and recall are one number, 2 IoU / (1 + IoU).
+    """
+    marked = heatmap >= level * heatmap.max()
+    common = float((marked & mask).sum())
+    return common / max(float(marked.sum()), 1.0), common / max(float(mask.sum()), 1.0)
 
 
 def auroc(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
