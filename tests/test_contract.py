@@ -39,6 +39,8 @@ from cxrshift_api.types import (
     Progress,
     QualityCard,
     Receipt,
+    SaliencyKind,
+    SaliencyMap,
     Side,
     StageSeconds,
     StopReason,
@@ -65,6 +67,7 @@ def test_the_generated_code_is_what_the_proto_files_generate(tmp_path: Path) -> 
     [
         (Profile, pb.Profile, "PROFILE_"),
         (HeatmapKind, pb.HeatmapKind, "HEATMAP_KIND_"),
+        (SaliencyKind, pb.SaliencyKind, "SALIENCY_KIND_"),
         (StopReason, pb.StopReason, "STOP_REASON_"),
     ],
 )
@@ -84,6 +87,7 @@ def test_every_member_of_an_enumeration_has_its_number(members: Any, enum: Any, 
         QualityCard,
         FileDigest,
         Receipt,
+        SaliencyMap,
         Explanation,
         ExplainReply,
         FindingScore,
@@ -201,6 +205,7 @@ OPTIONS = st.builds(
     lambda_max=MAYBE,
     target_change=MAYBE,
     pixel_change=MAYBE,
+    saliency=st.lists(st.sampled_from(SaliencyKind), unique=True).map(tuple),
 )
 SCORES = st.builds(FindingScore, TEXT, NUMBERS, NUMBERS, st.booleans())
 REQUESTS = st.builds(ExplainRequest, st.binary(max_size=20), TEXT, OPTIONS, TEXT)
@@ -217,7 +222,7 @@ INFOS = st.builds(
     st.booleans(),
 )
 PROBLEMS = st.builds(Problem, st.sampled_from(ProblemCode), TEXT, MAYBE)
-STAGES = st.builds(StageSeconds, *[NUMBERS] * 6)
+STAGES = st.builds(StageSeconds, *[NUMBERS] * 7)
 REPORTS = st.builds(WorkReport, st.integers(0, 99), st.integers(0, 9999), STAGES)
 
 
@@ -281,6 +286,23 @@ def test_an_explanation_comes_back_whole(compress: bool) -> None:
                 assert other == mine
 
 
+@pytest.mark.parametrize("compress", [False, True])
+def test_the_maps_of_an_explanation_come_back_whole_and_in_order(compress: bool) -> None:
+    random = np.random.default_rng(5)
+    maps = tuple(SaliencyMap(kind, random.random((4, 5), np.float32)) for kind in reversed(SaliencyKind))
+    message = codec.encode_explanation(replace(make_explanation(), saliency=maps), compress=compress)
+    restored = codec.decode_explanation(pb.Explanation.FromString(codec.to_bytes(message))).saliency
+    assert [each.kind for each in restored] == list(reversed(SaliencyKind))
+    for ours, theirs in zip(maps, restored, strict=True):
+        np.testing.assert_array_equal(theirs.values, ours.values, strict=True)
+
+
+def test_who_asks_for_no_map_gets_the_bytes_that_there_were_before_maps() -> None:
+    message = codec.encode_explanation(make_explanation())
+    assert "saliency" not in {field.name for field, _ in message.ListFields()}
+    assert "saliency" not in {field.name for field, _ in message.receipt.options.ListFields()}
+
+
 @pytest.mark.parametrize("kind", [HeatmapReady, Explained])
 def test_an_event_says_what_it_is_of(kind: type[HeatmapReady] | type[Explained]) -> None:
     explanation = make_explanation()
@@ -316,7 +338,12 @@ def test_what_is_unset_means_the_default() -> None:
 
 @pytest.mark.parametrize(
     ("options", "field"),
-    [(pb.ExplainOptions(profile=cast(Any, 99)), "profile"), (pb.ExplainOptions(heatmap=cast(Any, 5)), "heatmap")],
+    [
+        (pb.ExplainOptions(profile=cast(Any, 99)), "profile"),
+        (pb.ExplainOptions(heatmap=cast(Any, 5)), "heatmap"),
+        (pb.ExplainOptions(saliency=cast(Any, [1, 4])), "saliency"),
+        (pb.ExplainOptions(saliency=cast(Any, [0])), "saliency"),
+    ],
 )
 def test_an_unknown_choice_is_refused_and_not_guessed(options: pb.ExplainOptions, field: str) -> None:
     with pytest.raises(CodecError, match=f"{field} has the unknown value"):

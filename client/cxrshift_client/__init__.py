@@ -28,6 +28,8 @@ from cxrshift_api.types import (
     Progress,
     QualityCard,
     Receipt,
+    SaliencyKind,
+    SaliencyMap,
     StopReason,
 )
 
@@ -83,6 +85,8 @@ __all__ = [
     "Receipt",
     "RequestError",
     "Retry",
+    "SaliencyKind",
+    "SaliencyMap",
     "ServiceFault",
     "StopReason",
     "Timeout",

@@ -75,9 +75,10 @@ class Method(Generic[Q, R]):
 def _option_query(options: ExplainOptions) -> Query:
     """Options as query parameters; what is left to the service is left out."""
     plain = ExplainOptions()
-    given = [(f.name, getattr(options, f.name)) for f in fields(options) if f.name != "findings"]
+    given = [(f.name, getattr(options, f.name)) for f in fields(options) if f.name not in ("findings", "saliency")]
     chosen = tuple((name, str(value)) for name, value in given if value != getattr(plain, name))
-    return (*(("finding", finding) for finding in options.findings), *chosen)
+    findings = (("finding", finding) for finding in options.findings)
+    return (*findings, *chosen, *(("saliency", kind.value) for kind in options.saliency))
 
 
 def _model_query(model: str) -> Query:

@@ -18,11 +18,12 @@ from cxrshift_api.types import (
     HeatmapKind,
     ProblemCode,
     Profile,
+    SaliencyKind,
 )
 
 from .errors import refuse
 
-_Member = TypeVar("_Member", Profile, HeatmapKind)
+_Member = TypeVar("_Member", Profile, HeatmapKind, SaliencyKind)
 ImageLike: TypeAlias = bytes | str | Path | NDArray[Any]
 """A file's bytes, the path of a file, or an (H, W) array of uint8, uint16 or float."""
 
@@ -38,6 +39,8 @@ class Choices(TypedDict, total=False):
     lambda_min, lambda_max: range of the profile "fixed", in the model's λ unit.
     target_change: score change at which "two-sided" stops, in (0, 1].
     pixel_change: share of the image's brightness that may change, in (0, 1].
+    saliency: traditional maps to add, one or several of "input-gradient", "integrated-gradients" and
+        "guided-backpropagation".
     request_id: [A-Za-z0-9._-], at most 64 characters; "" = one is made up.
     timeout: seconds for the whole call, instead of the client's own.
     """
@@ -51,15 +54,16 @@ class Choices(TypedDict, total=False):
     lambda_max: float | None
     target_change: float | None
     pixel_change: float | None
+    saliency: SaliencyKind | str | Sequence[SaliencyKind | str]
     request_id: str
     timeout: float | None
 
 
 def explain_request(image: ImageLike, choices: Choices) -> ExplainRequest:
     """The request for an explanation. Raises RequestError where a word is not in the contract."""
-    findings = choices.get("findings", ())
+    findings, saliency = choices.get("findings", ()), choices.get("saliency", ())
     options = ExplainOptions(
-        findings=(findings,) if isinstance(findings, str) else tuple(findings),
+        findings=tuple(_several(findings)),
         profile=_member(Profile, choices.get("profile", Profile.TWO_SIDED), "profile"),
         frames=choices.get("frames"),
         heatmap=_member(HeatmapKind, choices.get("heatmap", HeatmapKind.MAX), "heatmap"),
@@ -67,6 +71,7 @@ def explain_request(image: ImageLike, choices: Choices) -> ExplainRequest:
         lambda_max=choices.get("lambda_max"),
         target_change=choices.get("target_change"),
         pixel_change=choices.get("pixel_change"),
+        saliency=tuple(_member(SaliencyKind, kind, "saliency") for kind in _several(saliency)),
     )
     model, request_id = choices.get("model", ""), choices.get("request_id", "")
     return ExplainRequest(image_bytes(image), model, options, request_id or new_request_id())
@@ -94,6 +99,10 @@ def image_bytes(image: ImageLike) -> bytes:
 def new_request_id() -> str:
     """A token that no other request has."""
     return uuid.uuid4().hex
+
+
+def _several(words: str | Sequence[str]) -> Sequence[str]:
+    return (words,) if isinstance(words, str) else words
 
 
 def _member(kind: type[_Member], value: _Member | str, name: str) -> _Member:

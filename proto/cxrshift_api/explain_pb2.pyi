@@ -23,6 +23,13 @@ class HeatmapKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     HEATMAP_KIND_FIRST_TO_LAST: _ClassVar[HeatmapKind]
     HEATMAP_KIND_INTEGRATED: _ClassVar[HeatmapKind]
 
+class SaliencyKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SALIENCY_KIND_UNSPECIFIED: _ClassVar[SaliencyKind]
+    SALIENCY_KIND_INPUT_GRADIENT: _ClassVar[SaliencyKind]
+    SALIENCY_KIND_INTEGRATED_GRADIENTS: _ClassVar[SaliencyKind]
+    SALIENCY_KIND_GUIDED_BACKPROPAGATION: _ClassVar[SaliencyKind]
+
 class StopReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     STOP_REASON_UNSPECIFIED: _ClassVar[StopReason]
@@ -42,6 +49,10 @@ HEATMAP_KIND_MAX: HeatmapKind
 HEATMAP_KIND_MEAN: HeatmapKind
 HEATMAP_KIND_FIRST_TO_LAST: HeatmapKind
 HEATMAP_KIND_INTEGRATED: HeatmapKind
+SALIENCY_KIND_UNSPECIFIED: SaliencyKind
+SALIENCY_KIND_INPUT_GRADIENT: SaliencyKind
+SALIENCY_KIND_INTEGRATED_GRADIENTS: SaliencyKind
+SALIENCY_KIND_GUIDED_BACKPROPAGATION: SaliencyKind
 STOP_REASON_UNSPECIFIED: StopReason
 STOP_REASON_TARGET: StopReason
 STOP_REASON_FLOOR: StopReason
@@ -51,7 +62,7 @@ STOP_REASON_PIXEL_CHANGE: StopReason
 STOP_REASON_LAST_LAMBDA: StopReason
 
 class ExplainOptions(_message.Message):
-    __slots__ = ("findings", "profile", "frames", "heatmap", "lambda_min", "lambda_max", "target_change", "pixel_change")
+    __slots__ = ("findings", "profile", "frames", "heatmap", "lambda_min", "lambda_max", "target_change", "pixel_change", "saliency")
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +71,7 @@ class ExplainOptions(_message.Message):
     LAMBDA_MAX_FIELD_NUMBER: _ClassVar[int]
     TARGET_CHANGE_FIELD_NUMBER: _ClassVar[int]
     PIXEL_CHANGE_FIELD_NUMBER: _ClassVar[int]
+    SALIENCY_FIELD_NUMBER: _ClassVar[int]
     findings: _containers.RepeatedScalarFieldContainer[str]
     profile: Profile
     frames: int
@@ -68,7 +80,8 @@ class ExplainOptions(_message.Message):
     lambda_max: float
     target_change: float
     pixel_change: float
-    def __init__(self, findings: _Optional[_Iterable[str]] = ..., profile: _Optional[_Union[Profile, str]] = ..., frames: _Optional[int] = ..., heatmap: _Optional[_Union[HeatmapKind, str]] = ..., lambda_min: _Optional[float] = ..., lambda_max: _Optional[float] = ..., target_change: _Optional[float] = ..., pixel_change: _Optional[float] = ...) -> None: ...
+    saliency: _containers.RepeatedScalarFieldContainer[SaliencyKind]
+    def __init__(self, findings: _Optional[_Iterable[str]] = ..., profile: _Optional[_Union[Profile, str]] = ..., frames: _Optional[int] = ..., heatmap: _Optional[_Union[HeatmapKind, str]] = ..., lambda_min: _Optional[float] = ..., lambda_max: _Optional[float] = ..., target_change: _Optional[float] = ..., pixel_change: _Optional[float] = ..., saliency: _Optional[_Iterable[_Union[SaliencyKind, str]]] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
     __slots__ = ("image", "model", "options", "request_id")
@@ -182,8 +195,16 @@ class Receipt(_message.Message):
     options: ExplainOptions
     def __init__(self, model: _Optional[str] = ..., model_version: _Optional[str] = ..., files: _Optional[_Iterable[_Union[FileDigest, _Mapping]]] = ..., preprocessing: _Optional[str] = ..., precision: _Optional[str] = ..., runtime: _Optional[str] = ..., software: _Optional[str] = ..., options: _Optional[_Union[ExplainOptions, _Mapping]] = ...) -> None: ...
 
+class SaliencyMap(_message.Message):
+    __slots__ = ("kind", "values")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    kind: SaliencyKind
+    values: Array
+    def __init__(self, kind: _Optional[_Union[SaliencyKind, str]] = ..., values: _Optional[_Union[Array, _Mapping]] = ...) -> None: ...
+
 class Explanation(_message.Message):
-    __slots__ = ("finding", "findings", "lambdas", "scores", "frames", "scale", "heatmap", "heatmap_kind", "radiograph", "radiograph_scores", "operating_point", "below", "above", "quality", "receipt", "notice")
+    __slots__ = ("finding", "findings", "lambdas", "scores", "frames", "scale", "heatmap", "heatmap_kind", "radiograph", "radiograph_scores", "operating_point", "below", "above", "quality", "receipt", "notice", "saliency")
     FINDING_FIELD_NUMBER: _ClassVar[int]
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
     LAMBDAS_FIELD_NUMBER: _ClassVar[int]
@@ -200,6 +221,7 @@ class Explanation(_message.Message):
     QUALITY_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     NOTICE_FIELD_NUMBER: _ClassVar[int]
+    SALIENCY_FIELD_NUMBER: _ClassVar[int]
     finding: str
     findings: _containers.RepeatedScalarFieldContainer[str]
     lambdas: Array
@@ -216,7 +238,8 @@ class Explanation(_message.Message):
     quality: QualityCard
     receipt: Receipt
     notice: str
-    def __init__(self, finding: _Optional[str] = ..., findings: _Optional[_Iterable[str]] = ..., lambdas: _Optional[_Union[Array, _Mapping]] = ..., scores: _Optional[_Union[Array, _Mapping]] = ..., frames: _Optional[_Union[Array, _Mapping]] = ..., scale: _Optional[_Union[PixelScale, _Mapping]] = ..., heatmap: _Optional[_Union[Array, _Mapping]] = ..., heatmap_kind: _Optional[_Union[HeatmapKind, str]] = ..., radiograph: _Optional[_Union[Array, _Mapping]] = ..., radiograph_scores: _Optional[_Union[Array, _Mapping]] = ..., operating_point: _Optional[float] = ..., below: _Optional[_Union[Side, _Mapping]] = ..., above: _Optional[_Union[Side, _Mapping]] = ..., quality: _Optional[_Union[QualityCard, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., notice: _Optional[str] = ...) -> None: ...
+    saliency: _containers.RepeatedCompositeFieldContainer[SaliencyMap]
+    def __init__(self, finding: _Optional[str] = ..., findings: _Optional[_Iterable[str]] = ..., lambdas: _Optional[_Union[Array, _Mapping]] = ..., scores: _Optional[_Union[Array, _Mapping]] = ..., frames: _Optional[_Union[Array, _Mapping]] = ..., scale: _Optional[_Union[PixelScale, _Mapping]] = ..., heatmap: _Optional[_Union[Array, _Mapping]] = ..., heatmap_kind: _Optional[_Union[HeatmapKind, str]] = ..., radiograph: _Optional[_Union[Array, _Mapping]] = ..., radiograph_scores: _Optional[_Union[Array, _Mapping]] = ..., operating_point: _Optional[float] = ..., below: _Optional[_Union[Side, _Mapping]] = ..., above: _Optional[_Union[Side, _Mapping]] = ..., quality: _Optional[_Union[QualityCard, _Mapping]] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., notice: _Optional[str] = ..., saliency: _Optional[_Iterable[_Union[SaliencyMap, _Mapping]]] = ...) -> None: ...
 
 class ExplainReply(_message.Message):
     __slots__ = ("explanations", "request_id")
@@ -317,20 +340,22 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class StageSeconds(_message.Message):
-    __slots__ = ("decode", "encode", "gradient", "search", "frames", "total")
+    __slots__ = ("decode", "encode", "gradient", "search", "frames", "total", "saliency")
     DECODE_FIELD_NUMBER: _ClassVar[int]
     ENCODE_FIELD_NUMBER: _ClassVar[int]
     GRADIENT_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    SALIENCY_FIELD_NUMBER: _ClassVar[int]
     decode: float
     encode: float
     gradient: float
     search: float
     frames: float
     total: float
-    def __init__(self, decode: _Optional[float] = ..., encode: _Optional[float] = ..., gradient: _Optional[float] = ..., search: _Optional[float] = ..., frames: _Optional[float] = ..., total: _Optional[float] = ...) -> None: ...
+    saliency: float
+    def __init__(self, decode: _Optional[float] = ..., encode: _Optional[float] = ..., gradient: _Optional[float] = ..., search: _Optional[float] = ..., frames: _Optional[float] = ..., total: _Optional[float] = ..., saliency: _Optional[float] = ...) -> None: ...
 
 class WorkReport(_message.Message):
     __slots__ = ("batch_size", "rows", "stages")

@@ -39,6 +39,8 @@ _Value = TypeVar("_Value")
 _ARRAYS: Mapping[object, str] = {UInt8Array: "uint8", Float32Array: "float32"}
 _NUMBER_LISTS = {"lambdas", "scores", "radiograph_scores"}
 """Arrays small enough to be read: lists of numbers, the others base64."""
+UNLESS_EMPTY = {"saliency"}
+"""Fields that are left out where they are empty: who asks for no map gets the answer that there was before maps."""
 
 
 class JsonCodecError(ValueError):
@@ -114,7 +116,8 @@ def _explanation_to_json(explanation: Explanation) -> JsonObject:
 
 
 def _object(value: object) -> JsonObject:
-    return {f.name: _to_json(getattr(value, f.name), f.name) for f in fields(cast(Any, value))}
+    members = {f.name: getattr(value, f.name) for f in fields(cast(Any, value))}
+    return {name: _to_json(own, name) for name, own in members.items() if name not in UNLESS_EMPTY or own}
 
 
 def _to_json(value: object, name: str) -> JsonValue:

@@ -104,6 +104,8 @@ class ExplainOptions:
     """Score change at which ``two-sided`` stops on each side, in (0, 1]."""
     pixel_change: float | None = None
     """Stop when Σ|x(λ) − x₀| exceeds this share of Σ|x₀ − darkest|, in (0, 1]."""
+    saliency: tuple[SaliencyKind, ...] = ()
+    """Traditional maps to add, each once; they come in this order."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,18 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class SaliencyMap:
+    """A traditional map: how much each pixel of the radiograph itself, not of its reconstruction, bears on the score.
+
+    Its scale is its own: maps of different kinds cannot be compared by their values, only by where they are high.
+    """
+
+    kind: SaliencyKind
+    values: Float32Array
+    """(H, W) float32, ≥ 0."""
+
+
+@dataclass(frozen=True)
 class Explanation:
     """One finding of one radiograph, explained. Arrays are read-only by convention."""
 
@@ -218,6 +232,8 @@ class Explanation:
     quality: QualityCard
     receipt: Receipt
     notice: str = NOTICE
+    saliency: tuple[SaliencyMap, ...] = ()
+    """The traditional maps asked for, in the order of the options."""
 
     @property
     def score_curve(self) -> Float32Array:
@@ -317,6 +333,7 @@ class StageSeconds:
     gradient: float = 0.0
     search: float = 0.0
     frames: float = 0.0
+    saliency: float = 0.0
     total: float = 0.0
 
 

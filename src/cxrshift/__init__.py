@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         Profile,
         QualityCard,
         Receipt,
+        SaliencyKind,
+        SaliencyMap,
         Side,
         StopReason,
     )
@@ -54,6 +56,8 @@ __all__ = [
     "QualityCard",
     "Radiograph",
     "Receipt",
+    "SaliencyKind",
+    "SaliencyMap",
     "Side",
     "StopReason",
     "__version__",

@@ -60,13 +60,36 @@ def test_each_finding_gets_a_folder_of_pictures_and_a_line(service: Service, che
 
 def test_every_option_reaches_the_service(service: Service, chest: Path, tmp_path: Path) -> None:
     options = ["--profile", "fixed", "--frames", "5", "--lambda-min", "-2", "--lambda-max", "3", "--heatmap", "mean"]
+    options += ["--saliency", "input-gradient", "--saliency", "guided-backpropagation"]
     done = run("explain", chest, "-f", "Mass", *options, "-m", "xrv", "-o", tmp_path, "--server", service.address)
     assert done.exit_code == 0
     _, request = service.seen
     assert isinstance(request, ExplainRequest)
     sent = request.options
     assert (sent.profile, sent.frames, sent.lambda_min, sent.lambda_max) == ("fixed", 5, -2.0, 3.0)
+    assert sent.saliency == ("input-gradient", "guided-backpropagation")
     assert (sent.findings, sent.heatmap, request.model, request.image) == (("Mass",), "mean", "xrv", chest.read_bytes())
+
+
+def test_each_map_asked_for_has_a_picture_and_all_stand_on_a_sheet(chest: Path, tmp_path: Path) -> None:
+    model, out = make_model_folder(tmp_path / "models"), tmp_path / "out"
+    fixed = ["--profile", "fixed", "--lambda-min", "-1", "--frames", "3"]
+    maps = ["--saliency", "integrated-gradients", "--saliency", "input-gradient"]
+    done = run("explain", chest, "--local", "-m", model, "-f", "Mass", *fixed, *maps, "-o", out)
+    assert (done.exit_code, done.stderr) == (0, "")
+    folder = out / "chest/Mass"
+    added = ["input-gradient.png", "integrated-gradients.png", "sheet.png"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*PICTURES, *added])
+    [explanation] = explain_reply_from_json(json.loads((folder / "explanation.json").read_bytes())).explanations
+    assert [each.kind for each in explanation.saliency] == ["integrated-gradients", "input-gradient"]
+    with Image.open(folder / "input-gradient.png") as drawn, Image.open(folder / "overlay.png") as overlay:
+        assert drawn.size == overlay.size
+
+
+def test_a_map_that_is_not_known_is_a_usage_error(chest: Path) -> None:
+    done = run("explain", chest, "--saliency", "grad-cam")
+    assert done.exit_code == 2
+    assert "guided-backpropagation" in done.stderr
 
 
 def test_json_is_one_object_for_each_file(service: Service, chest: Path, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from cxrshift_api.types import (
     Problem,
     ProblemCode,
     Profile,
+    SaliencyKind,
 )
 from tests.render.examples import make_reply
 
@@ -146,6 +147,7 @@ def _http_request(path: str, query: Mapping[str, list[str]], body: bytes, reques
         profile=Profile(one.get("profile", "two-sided")),
         frames=int(one["frames"]) if "frames" in one else None,
         heatmap=HeatmapKind(one.get("heatmap", "max")),
+        saliency=tuple(map(SaliencyKind, query.get("saliency", ()))),
         **number,
     )
     return ExplainRequest(body, one.get("model", ""), options, request_id)

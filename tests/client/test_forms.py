@@ -18,7 +18,7 @@ import pytest
 
 import cxrshift_client
 from cxrshift_api import json_codec
-from cxrshift_api.types import ExplainOptions, ExplainReply, ExplainRequest, Problem, ProblemCode
+from cxrshift_api.types import ExplainOptions, ExplainReply, ExplainRequest, Problem, ProblemCode, SaliencyKind
 from cxrshift_client import (
     AsyncClient,
     BusyError,
@@ -34,6 +34,7 @@ from cxrshift_client import (
 )
 from cxrshift_client.attempts import Patience
 from cxrshift_client.methods import EXPLAIN
+from cxrshift_client.request import explain_request
 from cxrshift_client.transports import parse_address
 from tests.client.service import Service, serve_grpc, serve_rest
 from tests.render.examples import make_reply
@@ -99,6 +100,24 @@ def test_an_image_that_grpc_itself_refuses_is_too_large_and_not_tried_again() ->
 def test_options_left_to_the_service_are_not_sent() -> None:
     form = EXPLAIN.to_http(ExplainRequest(b"x", "xrv", ExplainOptions(("Mass",), lambda_min=-0.5)))
     assert form.query == (("model", "xrv"), ("finding", "Mass"), ("lambda_min", "-0.5"))
+
+
+@pytest.mark.parametrize(
+    ("saliency", "kinds"),
+    [
+        ("input-gradient", ["input-gradient"]),
+        (["guided-backpropagation", SaliencyKind.INPUT_GRADIENT], ["guided-backpropagation", "input-gradient"]),
+    ],
+)
+def test_each_map_is_a_query_parameter_of_its_own(saliency: str | list[str], kinds: list[str]) -> None:
+    request = explain_request(b"x", {"saliency": saliency})
+    assert request.options.saliency == tuple(kinds)
+    assert EXPLAIN.to_http(request).query == tuple(("saliency", kind) for kind in kinds)
+
+
+def test_a_map_that_is_not_in_the_contract_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(RequestError, match="saliency must be one of input-gradient, integrated-gradients"):
+        explain_request(b"x", {"saliency": ["grad-cam"]})
 
 
 def test_an_answer_in_json_is_read_as_well() -> None:

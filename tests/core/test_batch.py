@@ -13,14 +13,15 @@ from cxrshift.core.engine import Engine, Order
 from cxrshift.core.passes import Shapes
 from cxrshift.core.probe import Rows
 from cxrshift_api import codec
-from cxrshift_api.types import ExplainOptions, HeatmapKind, Problem, ProblemCode, Profile
+from cxrshift_api.types import ExplainOptions, HeatmapKind, Problem, ProblemCode, Profile, SaliencyKind
 from tests.core.toys import ConvolutionalModel, noise
 
 MODEL = ConvolutionalModel()
+ALL_MAPS = tuple(SaliencyKind)
 ORDERS = [
-    Order(noise(0, 32, 32), ExplainOptions(("A",))),
-    Order(noise(1, 50, 40), ExplainOptions(("C", "A"), frames=5, heatmap=HeatmapKind.MEAN)),
-    Order(noise(2, 32, 64), ExplainOptions(("B",), Profile.LATENTSHIFT, frames=4)),
+    Order(noise(0, 32, 32), ExplainOptions(("A",), saliency=(SaliencyKind.INPUT_GRADIENT,))),
+    Order(noise(1, 50, 40), ExplainOptions(("C", "A"), frames=5, heatmap=HeatmapKind.MEAN, saliency=ALL_MAPS)),
+    Order(noise(2, 32, 64), ExplainOptions(("B",), Profile.LATENTSHIFT, frames=4, saliency=ALL_MAPS[::-1])),
     Order(noise(3, 33, 31), ExplainOptions((), Profile.GIFSPLANATION, heatmap=HeatmapKind.INTEGRATED)),
     Order(noise(4, 20, 20), ExplainOptions(("B",), Profile.FIXED, frames=21, lambda_min=-3.0, lambda_max=0.5)),
     Order(noise(5, 32, 32), ExplainOptions(("Gout",))),

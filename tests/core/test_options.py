@@ -10,7 +10,7 @@ import pytest
 from cxrshift.core.model import FindingSpec, LatentModel, Model, ModelSpec, as_model
 from cxrshift.core.options import check_options, choose_findings, settle_options
 from cxrshift.errors import InvalidRequest, RequestError, UnknownFinding, UntrainedFinding
-from cxrshift_api.types import ExplainOptions, HeatmapKind, Profile
+from cxrshift_api.types import ExplainOptions, HeatmapKind, Profile, SaliencyKind
 from tests.core.toys import CurveModel, LinearModel, logistic
 
 SPEC = ModelSpec(
@@ -30,6 +30,7 @@ FIXED, TWO_SIDED = Profile.FIXED, Profile.TWO_SIDED
         ExplainOptions(),
         ExplainOptions(("Edema", "Mass")),
         ExplainOptions(frames=2),
+        ExplainOptions(saliency=tuple(SaliencyKind)),
         ExplainOptions(frames=101, target_change=1.0, pixel_change=1e-9),
         ExplainOptions(profile=FIXED, lambda_min=-1e30),
         ExplainOptions(profile=FIXED, lambda_max=1e-30),
@@ -44,6 +45,11 @@ def test_what_is_in_range_is_accepted(options: ExplainOptions) -> None:
     ("options", "error", "hint"),
     [
         (ExplainOptions(frames=1), InvalidRequest, "2 to 101"),
+        (
+            ExplainOptions(saliency=(SaliencyKind.INPUT_GRADIENT,) * 2),
+            InvalidRequest,
+            "saliency map was asked for twice",
+        ),
         (ExplainOptions(frames=102), InvalidRequest, "2 to 101"),
         (ExplainOptions(frames=0), InvalidRequest, "2 to 101"),
         (ExplainOptions(target_change=0.0), InvalidRequest, "target_change must be above 0"),

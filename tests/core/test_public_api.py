@@ -65,6 +65,13 @@ def test_each_radiograph_gets_one_answer_in_its_order() -> None:
     assert {explanation(o).heatmap_kind for o in outcomes} == {cxrshift.HeatmapKind.MEAN}
 
 
+@pytest.mark.parametrize("saliency", ["input-gradient", ["integrated-gradients", "input-gradient"]])
+def test_traditional_maps_are_added_where_they_are_named(saliency: str | list[str]) -> None:
+    (outcome,) = cxrshift.explain(MODEL, [grey(0.5)], finding="F0", saliency=saliency)
+    kinds = [saliency] if isinstance(saliency, str) else saliency
+    assert [each.kind for each in explanation(outcome).saliency] == kinds
+
+
 def test_without_a_name_the_trained_finding_with_the_highest_score_is_explained() -> None:
     specs = [FindingSpec("Best", trained=False), FindingSpec("Next"), FindingSpec("Last")]
     networks = CurveModel((logistic(0.3, 200.0), logistic(0.5, 200.0), logistic(0.52, 200.0)))
@@ -111,6 +118,8 @@ def test_an_unknown_finding_is_its_own_problem() -> None:
     [
         ({"profile": "three-sided"}, "two-sided, latentshift, gifsplanation, fixed"),
         ({"heatmap": "median"}, "max, mean, first-to-last, integrated"),
+        ({"saliency": "grad-cam"}, "input-gradient, integrated-gradients, guided-backpropagation"),
+        ({"saliency": ["input-gradient"] * 2}, "asked for twice"),
         ({"frames": 1000}, "2 to 101"),
         ({"finding": ["F0"]}, "name one for each"),
         ({"lambda_min": -1.0}, "the profile fixed"),

@@ -5,19 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 import torch
 from captum.attr import GuidedBackprop
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cxrshift.core.engine import Engine, Order
 from cxrshift.core.passes import Shapes
-from cxrshift.core.saliency import attributions, saliency_maps
+from cxrshift.core.preprocess import prepare
+from cxrshift.core.saliency import PATH_STEPS, attributions, saliency_maps
 from cxrshift.errors import InvalidRequest
-from cxrshift_api.types import SaliencyKind
-from tests.core.toys import SIDE, ConvolutionalModel, LinearModel
+from cxrshift_api import codec
+from cxrshift_api.types import ExplainOptions, Problem, ProblemCode, Profile, SaliencyKind
+from tests.core.toys import (
+    SIDE,
+    ConvolutionalModel,
+    CurveModel,
+    LinearModel,
+    explain_one,
+    logistic,
+    noise,
+    problem_of,
+)
 
 GRADIENT, INTEGRATED, GUIDED = SaliencyKind
 Activation = Callable[[Tensor], Tensor]
@@ -233,3 +246,64 @@ def test_a_densenet_with_relus_in_place_has_all_three_maps() -> None:
     maps = {kind: saliency_maps(scorer, images, columns, kind) for kind in SaliencyKind}
     assert all(math.isfinite(float(m.sum())) and m.any() for m in maps.values())
     assert not torch.allclose(maps[GUIDED], maps[GRADIENT])
+
+
+# ---- in an explanation ----
+
+FIXED = ExplainOptions(("A",), Profile.FIXED, frames=3, lambda_min=-1.0)
+
+
+def test_an_explanation_carries_the_maps_asked_for_in_their_order_and_its_receipt_tells_them() -> None:
+    engine, kinds = Engine(ConvolutionalModel()), (GUIDED, GRADIENT)
+    explanation = explain_one(engine, noise(1, 32, 32), replace(FIXED, findings=("C",), saliency=kinds))
+    assert tuple(each.kind for each in explanation.saliency) == explanation.receipt.options.saliency == kinds
+    image = prepare(noise(1, 32, 32), engine.spec)[None]
+    for each in explanation.saliency:
+        expected = saliency_maps(ConvolutionalModel(), image, torch.tensor([2]), each.kind)[0]
+        assert each.values.dtype == np.float32
+        np.testing.assert_array_equal(each.values, expected.numpy())
+
+
+def test_maps_change_nothing_else_of_an_explanation() -> None:
+    engine, radiograph = Engine(ConvolutionalModel()), noise(1, 32, 32)
+    plain = explain_one(engine, radiograph, FIXED)
+    mapped = explain_one(engine, radiograph, replace(FIXED, saliency=tuple(SaliencyKind)))
+    receipt = replace(mapped.receipt, options=plain.receipt.options)
+    without = codec.encode_explanation(replace(mapped, saliency=(), receipt=receipt))
+    assert codec.to_bytes(without) == codec.to_bytes(codec.encode_explanation(plain))
+
+
+def test_the_reply_counts_the_rows_of_maps_and_times_them_only_where_they_are_asked_for() -> None:
+    engine = Engine(ConvolutionalModel())
+    plain, mapped = (
+        engine.explain([Order(noise(1), replace(FIXED, saliency=saliency))]) for saliency in ((), tuple(SaliencyKind))
+    )
+    assert mapped.rows - plain.rows == 1 + PATH_STEPS + 1
+    assert plain.stages.saliency == 0.0 < mapped.stages.saliency
+
+
+def test_a_map_that_the_model_cannot_have_is_its_own_orders_problem() -> None:
+    orders = [Order(noise(seed), replace(FIXED, saliency=saliency)) for seed, saliency in ((1, (GUIDED,)), (2, ()))]
+    refused, answered = Engine(LinearModel()).explain(orders).outcomes
+    assert isinstance(refused, Problem)
+    assert refused.code is ProblemCode.INVALID_REQUEST
+    assert "needs a classifier with ReLU" in refused.message
+    assert not isinstance(answered, Problem)
+
+
+class Kinked(CurveModel):
+    """A score whose slope is not a number where a pixel is quite dark, as never on a reconstruction of one grey."""
+
+    def score(self, images: Tensor) -> Tensor:
+        return super().score(images) + 0.0 * images.amin((1, 2, 3)).sqrt()[:, None]
+
+
+def test_a_map_that_is_not_finite_is_a_problem_and_not_shown() -> None:
+    engine = Engine(Kinked((logistic(0.5, 1.0),)))
+    options = replace(FIXED, findings=("F0",))
+    radiograph = noise(1)
+    radiograph.pixels[0, 0] = 0.0
+    assert explain_one(engine, radiograph, options).saliency == ()
+    problem = problem_of(engine, radiograph, replace(options, saliency=(GRADIENT,)))
+    assert problem.code is ProblemCode.INTERNAL
+    assert "input-gradient of this image is not finite" in problem.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -19,6 +20,8 @@ from cxrshift_api.types import (
     PixelScale,
     QualityCard,
     Receipt,
+    SaliencyKind,
+    SaliencyMap,
     Side,
     StageSeconds,
     StopReason,
@@ -36,7 +39,13 @@ def npy_image(seed: int = 0) -> bytes:
     return buffer.getvalue()
 
 
-def explanation(finding: str = "Cardiomegaly", *, seed: int = 0, options: ExplainOptions | None = None) -> Explanation:
+def explanation(
+    finding: str = "Cardiomegaly",
+    *,
+    seed: int = 0,
+    options: ExplainOptions | None = None,
+    saliency: Sequence[SaliencyKind] = (),
+) -> Explanation:
     """An explanation of three frames, different for each seed."""
     random = np.random.default_rng(seed)
     return Explanation(
@@ -62,28 +71,31 @@ def explanation(finding: str = "Cardiomegaly", *, seed: int = 0, options: Explai
             precision="fp32",
             runtime="torch",
             software="cxrshift 0.1.0",
-            options=options or ExplainOptions((finding,), frames=3),
+            options=options or ExplainOptions((finding,), frames=3, saliency=tuple(saliency)),
         ),
+        saliency=tuple(SaliencyMap(kind, random.random((SIDE, SIDE), dtype=np.float32)) for kind in saliency),
     )
 
 
-def explain_reply(*findings: str, request_id: str = "") -> ExplainReply:
+def explain_reply(*findings: str, request_id: str = "", saliency: Sequence[SaliencyKind] = ()) -> ExplainReply:
     """An explanation for each finding."""
     names = findings or ("Cardiomegaly",)
-    return ExplainReply(tuple(explanation(name, seed=i) for i, name in enumerate(names)), request_id)
+    return ExplainReply(tuple(explanation(n, seed=i, saliency=saliency) for i, n in enumerate(names)), request_id)
 
 
 CLASSIFIED = ClassifyReply(
     "phantom", "1.2.0", (FindingScore("Cardiomegaly", 0.7, 0.5), FindingScore("Effusion", 0.2, 0.4, trained=False))
 )
 MODEL = ModelInfo("phantom", "1.2.0", "A model of the tests.", SIDE, CLASSIFIED.scores)
-REPORT = WorkReport(batch_size=3, rows=24, stages=StageSeconds(0.001, 0.002, 0.003, 0.004, 0.005, 0.015))
+REPORT = WorkReport(batch_size=3, rows=24, stages=StageSeconds(0.001, 0.002, 0.003, 0.004, 0.005, total=0.015))
 
 
 def same_explanation(left: Explanation, right: Explanation) -> bool:
     """Whether two explanations are equal, arrays bit for bit."""
     for field in fields(Explanation):
         one, other = getattr(left, field.name), getattr(right, field.name)
+        if field.name == "saliency":
+            one, other = ([(m.kind, m.values.shape, m.values.tobytes()) for m in maps] for maps in (one, other))
         if isinstance(one, np.ndarray):
             if (one.dtype, one.shape, one.tobytes()) != (other.dtype, other.shape, other.tobytes()):
                 return False

@@ -16,7 +16,7 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
-from cxrshift_api.types import ExplainOptions, HeatmapKind, Problem, ProblemCode, Profile
+from cxrshift_api.types import ExplainOptions, HeatmapKind, Problem, ProblemCode, Profile, SaliencyKind
 from tests.gateway.running import Running, Start, grpc_problem, request
 from tests.gateway.samples import CLASSIFIED, explain_reply, npy_image, same_explanation
 from tests.gateway.worker_double import DIED, WorkerDouble, fail, refuse
@@ -43,6 +43,17 @@ async def test_an_explanation_passes_through_unchanged_and_uncompressed(running:
     assert all(map(same_explanation, reply.explanations, explain_reply(*OPTIONS.findings).explanations))
     asked = codec.decode_explain_request(double.works[0].explain)
     assert (asked.options, asked.image, asked.model, asked.request_id) == (OPTIONS, npy_image(), "phantom", "case-2")
+
+
+async def test_traditional_maps_pass_through_and_come_with_the_heatmap(running: Running, double: WorkerDouble) -> None:
+    options = ExplainOptions(("Effusion",), saliency=tuple(SaliencyKind))
+    [expected] = explain_reply("Effusion", saliency=options.saliency).explanations
+    reply = codec.decode_explain_reply(await running.stub.Explain(request(options)))
+    assert same_explanation(reply.explanations[0], expected)
+    assert codec.decode_explain_request(double.works[0].explain).options == options
+    _, heatmap, whole = [event async for event in running.stub.ExplainStream(request(options))]
+    assert list(heatmap.heatmap.saliency) == list(whole.explanation.saliency)
+    assert same_explanation(codec.decode_explanation(whole.explanation), expected)
 
 
 async def test_the_request_id_of_the_message_wins_and_a_missing_one_is_made(

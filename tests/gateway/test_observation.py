@@ -35,6 +35,7 @@ async def test_the_metrics_tell_of_the_work(start: Start) -> None:
     stages = await running.samples("cxrshift_stage_seconds_sum")
     assert {key: round(value, 6) for key, value in stages.items() if key != ("render",)} == {
         ("decode",): 0.002, ("encode",): 0.004, ("gradient",): 0.006, ("search",): 0.008, ("frames",): 0.01,
+        ("saliency",): 0.0,
     }  # fmt: skip
     assert 0 < stages[("render",)] < 10
     assert await running.samples("cxrshift_batch_size_sum") == {(): 6.0}

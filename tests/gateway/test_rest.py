@@ -12,7 +12,7 @@ import pytest
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.json_codec import classify_reply_from_json, explain_reply_from_json, models_from_json
-from cxrshift_api.types import ExplainOptions, HeatmapKind, Problem, ProblemCode, Profile
+from cxrshift_api.types import ExplainOptions, HeatmapKind, Problem, ProblemCode, Profile, SaliencyKind
 from tests.gateway.running import Running, Start
 from tests.gateway.samples import CLASSIFIED, MODEL, explain_reply, npy_image, same_explanation
 from tests.gateway.worker_double import Failure, WorkerDouble, fail, refuse
@@ -58,6 +58,35 @@ async def test_a_raw_body_is_explained_with_the_options_of_the_query(running: Ru
     assert asked.options == ExplainOptions(
         ("Effusion", "Cardiomegaly"), Profile.FIXED, 5, HeatmapKind.MEAN, lambda_min=-2.0, lambda_max=10.0
     )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "saliency=integrated-gradients&saliency=input-gradient",
+        "saliency=integrated-gradients,input-gradient",
+    ],
+)
+async def test_maps_are_asked_for_one_by_one_or_joined_by_commas(
+    running: Running, double: WorkerDouble, query: str
+) -> None:
+    answer = await running.rest.post(f"/v1/explain?{query}", content=npy_image())
+    assert answer.status_code == 200, answer.text
+    asked = codec.decode_explain_request(double.works[0].explain)
+    assert asked.options.saliency == (SaliencyKind.INTEGRATED_GRADIENTS, SaliencyKind.INPUT_GRADIENT)
+
+
+async def test_a_map_that_is_not_known_is_refused_without_repeating_it(running: Running) -> None:
+    answer = await running.rest.post("/v1/explain", params={"saliency": "input-gradient,grad-cam"}, content=npy_image())
+    told = assert_problem(answer, 400, "INVALID_REQUEST", "The query parameter saliency is wrong: Input should be")
+    assert "'guided-backpropagation'" in told["detail"]
+    assert "grad-cam" not in answer.text
+
+
+async def test_who_asks_for_no_map_gets_the_json_that_there_was_before_maps(running: Running) -> None:
+    answer = await running.rest.post("/v1/explain", content=npy_image())
+    assert answer.status_code == 200
+    assert "saliency" not in answer.text
 
 
 async def test_a_form_with_a_file_is_the_same_as_a_raw_body(running: Running, double: WorkerDouble) -> None:

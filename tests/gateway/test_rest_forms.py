@@ -19,7 +19,7 @@ from cxrshift_api.json_codec import (
     explain_reply_to_json,
     models_to_json,
 )
-from cxrshift_api.types import Problem, ProblemCode
+from cxrshift_api.types import Problem, ProblemCode, SaliencyKind
 from tests.gateway.running import Running
 from tests.gateway.samples import CLASSIFIED, MODEL, explain_reply, npy_image, same_explanation
 from tests.gateway.worker_double import WorkerDouble, refuse
@@ -59,6 +59,28 @@ async def test_the_archive_holds_the_arrays(running: Running) -> None:
         assert any(a.shape == explanation.frames.shape and (a == explanation.frames).all() for a in arrays)
 
 
+async def test_traditional_maps_come_in_every_form_that_has_arrays(running: Running) -> None:
+    kinds = (SaliencyKind.GUIDED_BACKPROPAGATION, SaliencyKind.INPUT_GRADIENT)
+    [expected] = explain_reply("Effusion", saliency=kinds).explanations
+    answers = {
+        form: await running.rest.post(
+            "/v1/explain",
+            params={"finding": "Effusion", "saliency": list(kinds)},
+            content=npy_image(),
+            headers={"accept": form},
+        )
+        for form in ("application/json", "application/x-protobuf", "application/x-npz")
+    }
+    json_reply = explain_reply_from_json(answers["application/json"].json())
+    assert same_explanation(json_reply.explanations[0], expected)
+    message = pb.ExplainReply.FromString(answers["application/x-protobuf"].content)
+    assert same_explanation(codec.decode_explain_reply(message).explanations[0], expected)
+    with np.load(io.BytesIO(answers["application/x-npz"].content)) as archive:
+        for each in expected.saliency:
+            np.testing.assert_array_equal(archive[f"0/saliency/{each.kind}"], each.values, strict=True)
+    ExplainBody.model_validate_json(answers["application/json"].content, extra="forbid")
+
+
 async def test_protobuf_and_json_tell_the_same(running: Running) -> None:
     raw = await running.rest.post(
         "/v1/explain", params=BOTH, content=npy_image(), headers={"accept": "application/x-protobuf"}
@@ -93,7 +115,7 @@ async def test_the_openapi_document_holds_together(running: Running) -> None:
     parameters = {parameter["name"]: parameter for parameter in explain["parameters"]}
     assert set(parameters) == {
         "finding", "model", "profile", "frames", "heatmap", "lambda_min", "lambda_max", "target_change",
-        "pixel_change", "timeout",
+        "pixel_change", "saliency", "timeout",
     }  # fmt: skip
     assert all(parameter["in"] == "query" and parameter["description"] for parameter in parameters.values())
     assert set(explain["responses"]) == {"200", "4XX", "5XX"}
@@ -105,6 +127,9 @@ async def test_the_openapi_document_holds_together(running: Running) -> None:
     references = set(_references(document))
     assert references == {f"#/components/schemas/{name}" for name in schemas}
     assert set(schemas["Explanation"]["properties"]) >= {"lambdas", "frames", "score", "quality", "receipt", "notice"}
+    assert "saliency" in schemas["Explanation"]["properties"]
+    assert "saliency" not in schemas["Explanation"]["required"]
+    assert schemas["SaliencyKind"]["enum"] == list(SaliencyKind)
 
 
 def _references(node: object) -> list[str]:

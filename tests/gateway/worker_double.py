@@ -55,8 +55,8 @@ async def answer(work: pb.WorkRequest, number: int) -> pb.WorkReply:
         reply = codec.encode_classify_reply(CLASSIFIED)
         reply.request_id = work.classify.request_id
         return pb.WorkReply(classify=reply, report=report)
-    asked = work.explain
-    explained = explain_reply(*asked.options.findings, request_id=asked.request_id)
+    asked = codec.decode_explain_request(work.explain)
+    explained = explain_reply(*asked.options.findings, request_id=asked.request_id, saliency=asked.options.saliency)
     return pb.WorkReply(explain=codec.encode_explain_reply(explained, compress=True), report=report)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from cxrshift_api.types import (
@@ -14,6 +17,8 @@ from cxrshift_api.types import (
     PixelScale,
     QualityCard,
     Receipt,
+    SaliencyKind,
+    SaliencyMap,
     Side,
     StopReason,
     UInt8Array,
@@ -95,6 +100,18 @@ def make_explanation(
             options=ExplainOptions((finding,), frames=frames),
         ),
     )
+
+
+def make_maps(explanation: Explanation, kinds: Sequence[SaliencyKind] = tuple(SaliencyKind)) -> Explanation:
+    """The explanation with noise around its heart for each map, 10⁻⁶ at most, and one pixel far above it."""
+    random = np.random.default_rng(4)
+    maps = []
+    for kind in kinds:
+        values = random.random(explanation.heatmap.shape, np.float32) * (explanation.heatmap > 0) * np.float32(1e-6)
+        values[3, 3] = 1e-3
+        maps.append(SaliencyMap(kind, values))
+    options = replace(explanation.receipt.options, saliency=tuple(kinds))
+    return replace(explanation, saliency=tuple(maps), receipt=replace(explanation.receipt, options=options))
 
 
 def make_reply(*findings: str, request_id: str = "r-1") -> ExplainReply:

@@ -13,12 +13,19 @@ from PIL import Image, ImageSequence
 
 from cxrshift.render.animation import STRIP_HEIGHT, render_gif, render_webp, sweep
 from cxrshift.render.archive import render_npz
-from cxrshift.render.canvas import enlarge, enlarge_map, say_lambda
-from cxrshift.render.overlay import SMALLEST_TOP, colour_overlay, render_overlay, top_share
+from cxrshift.render.canvas import enlarge, enlarge_map, say_lambda, say_percent
+from cxrshift.render.overlay import (
+    SMALLEST_TOP,
+    colour_overlay,
+    colour_saliency,
+    render_overlay,
+    render_saliency,
+    top_share,
+)
 from cxrshift.render.plot import render_score_curve, spread
 from cxrshift.render.sheet import render_contact_sheet
-from cxrshift_api.types import NOTICE, ExplainReply, Side, StopReason
-from tests.render.examples import make_explanation, make_reply
+from cxrshift_api.types import NOTICE, ExplainReply, SaliencyKind, SaliencyMap, Side, StopReason
+from tests.render.examples import make_explanation, make_maps, make_reply
 
 
 def open_image(data: bytes) -> Image.Image:
@@ -86,6 +93,48 @@ def test_the_overlay_writes_its_scale_beside_the_picture() -> None:
     assert page[:, 512 + 38 :].max() > 200
 
 
+def test_a_percentage_has_two_digits_and_no_exponent() -> None:
+    assert [say_percent(value) for value in (0.0, 0.0512, 5.0, 12.34, 99.7)] == ["0%", "0.051%", "5%", "12%", "100%"]
+
+
+def test_a_traditional_map_is_drawn_whatever_its_unit_and_one_outlier_does_not_hide_the_rest() -> None:
+    explanation = make_maps(make_explanation(), [SaliencyKind.INPUT_GRADIENT])
+    [saliency] = explanation.saliency
+    drawn = np.asarray(colour_saliency(explanation, saliency, smallest_side=128))
+    larger = SaliencyMap(saliency.kind, saliency.values * np.float32(2**20))
+    assert np.array_equal(np.asarray(colour_saliency(explanation, larger, smallest_side=128)), drawn)
+    coloured = drawn.max(-1) != drawn.min(-1)
+    assert coloured[explanation.heatmap > 0].mean() > 0.5
+    assert not coloured[explanation.heatmap == 0].sum() > 1
+    blank = SaliencyMap(saliency.kind, np.zeros_like(saliency.values))
+    grey = np.asarray(colour_saliency(explanation, blank, smallest_side=128))
+    assert np.array_equal(grey, np.repeat(explanation.radiograph[..., None], 3, axis=2))
+
+
+def test_a_traditional_map_has_a_page_like_the_heatmaps() -> None:
+    explanation = make_maps(make_explanation())
+    pages = [open_image(render_saliency(explanation, each)) for each in explanation.saliency]
+    assert {page.size for page in pages} == {open_image(render_overlay(explanation)).size}
+    first, second, _ = (np.asarray(page.convert("RGB")) for page in pages)
+    assert np.array_equal(first[512:536], second[512:536])  # finding and score
+    assert not np.array_equal(first[536:], second[536:])  # the map's name
+
+
+@pytest.mark.parametrize("one_sided", [False, True])
+@pytest.mark.parametrize("count", [1, 3])
+def test_traditional_maps_stand_on_the_sheet_in_a_row_of_their_own(one_sided: bool, count: int) -> None:
+    plain = make_explanation(one_sided=one_sided)
+    mapped = make_maps(plain, tuple(SaliencyKind)[:count])
+    above, both = (np.asarray(open_image(render_contact_sheet(e)).convert("RGB")) for e in (plain, mapped))
+    row = above.shape[0] - 30
+    assert both.shape == (2 * row + 30, *above.shape[1:])
+    assert np.array_equal(both[:row], above[:row])
+    tiles = [both[row + 40 : row + 340, left + 10 : left + 310] for left in range(10, both.shape[1] - 10, 330)]
+    pictures = [tile.mean() > 60 for tile in tiles]
+    assert pictures == [False] * (len(tiles) - count) + [True] * count
+    assert tiles[0].max() > 200  # words in the place that no map takes
+
+
 def test_a_map_is_enlarged_within_its_range_and_to_the_size_of_its_image() -> None:
     rng = np.random.default_rng(3)
     values = rng.random((100, 130), dtype=np.float32)
@@ -147,6 +196,17 @@ def test_an_archive_gives_every_array_back_without_unpickling() -> None:
     assert (second["finding"], second["below"]["stop"]) == ("Mass", "floor")
     assert second["receipt"]["options"]["findings"] == ["Mass"]
     assert "frames" not in second
+
+
+def test_an_archive_holds_each_map_by_its_kind() -> None:
+    kinds = (SaliencyKind.INTEGRATED_GRADIENTS, SaliencyKind.INPUT_GRADIENT)
+    explanation = make_maps(make_explanation(), kinds)
+    with np.load(io.BytesIO(render_npz(ExplainReply((explanation,)))), allow_pickle=False) as archive:
+        for each in explanation.saliency:
+            np.testing.assert_array_equal(archive[f"0/saliency/{each.kind}"], each.values, strict=True)
+        [words] = json.loads(archive["json"].tobytes())["explanations"]
+    assert "saliency" not in words
+    assert words["receipt"]["options"]["saliency"] == list(kinds)
 
 
 def test_a_frame_larger_than_the_smallest_side_keeps_its_size() -> None:

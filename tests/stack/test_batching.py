@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import httpx
 import numpy as np
@@ -11,8 +12,9 @@ from cxrshift.serving.stack import Stack
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.explain_pb2_grpc import ExplainerStub
-from cxrshift_api.types import ExplainOptions, HeatmapKind, Profile
-from tests.stack.stack_calls import explain_alone, explain_together, largest_batch_bucket, phantom_file, request
+from cxrshift_api.json_codec import explain_reply_from_json
+from cxrshift_api.types import ExplainOptions, HeatmapKind, Profile, SaliencyKind
+from tests.stack.stack_calls import QUICK, explain_alone, explain_together, largest_batch_bucket, phantom_file, request
 
 MIXED = (
     ExplainOptions(("Effusion",)),
@@ -38,6 +40,31 @@ def test_sixteen_mixed_requests_give_the_same_bytes_together_as_alone(stack: Sta
         together = explain_together(explainer, [requests[i] for i in order])
         assert together == [alone[i] for i in order]
     assert largest_batch_bucket(stack.metrics_url) > 1
+
+
+def test_traditional_maps_come_along_and_leave_their_neighbours_unchanged(
+    stack: Stack, explainer: ExplainerStub
+) -> None:
+    mapped = replace(QUICK, saliency=tuple(SaliencyKind))
+    requests = [request(phantom_file(40 + i), mapped if i % 2 else QUICK) for i in range(6)]
+    alone = [explain_alone(explainer, one) for one in requests]
+    assert explain_together(explainer, requests) == alone
+    for i, outcome in enumerate(alone):
+        explanation = codec.decode_explanation(pb.Explanation.FromString(outcome.explanations[0]))
+        assert [each.kind for each in explanation.saliency] == (list(SaliencyKind) if i % 2 else [])
+        assert all(each.values.max() > 0.0 for each in explanation.saliency)
+    answer = httpx.post(
+        f"{stack.rest_url}/v1/explain",
+        content=requests[1].image,
+        params={
+            "finding": "Cardiomegaly", "profile": "fixed", "frames": 3, "lambda_min": -1, "lambda_max": 1,
+            "saliency": list(SaliencyKind),
+        },
+        timeout=60,
+    )  # fmt: skip
+    assert answer.status_code == 200, answer.text
+    [over_rest] = explain_reply_from_json(answer.json()).explanations
+    assert codec.to_bytes(codec.encode_explanation(over_rest)) == alone[1].explanations[0]
 
 
 def test_grpc_and_rest_give_equal_explanations(stack: Stack, explainer: ExplainerStub) -> None:

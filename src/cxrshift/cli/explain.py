@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from cxrshift_api.types import SaliencyKind
+
 from .console import Screen
 from .exits import EXIT_CODES, ExitCode, errors_told
 from .options import (
@@ -41,8 +43,10 @@ cxrshift explain study/*.dcm --out out --server http://explainer.example:8000
 
 cxrshift explain chest.png --local --profile fixed --lambda-min -8 --lambda-max 8
 
+cxrshift explain chest.dcm --saliency input-gradient --saliency integrated-gradients
+
 For each file and finding, DIR/FILE/FINDING holds frames.gif, frames.webp, overlay.png, curve.png and \
-explanation.json. Images are synthetic and not for diagnosis.
+explanation.json, with --saliency also KIND.png and sheet.png. Images are synthetic and not for diagnosis.
 
 {EXIT_CODES}
 """
@@ -130,6 +134,15 @@ def explain(
             rich_help_panel=_SEARCH,
         ),
     ] = None,
+    saliency: Annotated[
+        list[SaliencyKind] | None,
+        typer.Option(
+            metavar="KIND",
+            help="A traditional map to add for comparison, as KIND.png and in sheet.png: "
+            f"{', '.join(SaliencyKind)}; may be given several times.",
+            show_default="none",
+        ),
+    ] = None,
     npz: Annotated[bool, typer.Option("--npz", help="Also write explanation.npz: every array, for NumPy.")] = False,
     server: Server = DEFAULT_SERVER,
     local: Local = False,
@@ -152,6 +165,7 @@ def explain(
         "lambda_max": lambda_max,
         "target_change": target_change,
         "pixel_change": pixel_change,
+        "saliency": tuple(saliency or ()),
     }
     with errors_told(screen):
         from .askers import open_asker

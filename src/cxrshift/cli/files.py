@@ -11,8 +11,9 @@ from cxrshift_api.types import ExplainReply, Explanation
 
 from ..render.animation import render_gif, render_webp
 from ..render.archive import render_npz
-from ..render.overlay import render_overlay
+from ..render.overlay import render_overlay, render_saliency
 from ..render.plot import render_score_curve
+from ..render.sheet import render_contact_sheet
 
 IMAGE_ENDINGS = {".dcm", ".dicom", ".png", ".jpg", ".jpeg", ".npy"}
 
@@ -20,8 +21,9 @@ IMAGE_ENDINGS = {".dcm", ".dicom", ".png", ".jpg", ".jpeg", ".npy"}
 def write_explanation(explanation: Explanation, folder: Path, *, npz: bool = False) -> tuple[Path, ...]:
     """Write explanation.json, frames.gif, frames.webp, overlay.png, curve.png (and explanation.npz) into ``folder``.
 
-    The folder is made if it is not there; files of these names in it are replaced. explanation.json is an explain
-    reply of the REST service with this one explanation. Raises OSError.
+    Each traditional map of the explanation adds a picture of its name, input-gradient.png for one, and all of them
+    sheet.png, where they stand beside the frames. The folder is made if it is not there; files of these names in it
+    are replaced. explanation.json is an explain reply of the REST service with this one explanation. Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     reply = ExplainReply((explanation,))
@@ -32,6 +34,10 @@ def write_explanation(explanation: Explanation, folder: Path, *, npz: bool = Fal
         "overlay.png": render_overlay(explanation),
         "curve.png": render_score_curve(explanation),
     }
+    for saliency in explanation.saliency:
+        contents[f"{saliency.kind}.png"] = render_saliency(explanation, saliency)
+    if explanation.saliency:
+        contents["sheet.png"] = render_contact_sheet(explanation)
     if npz:
         contents["explanation.npz"] = render_npz(reply)
     for name, content in contents.items():

@@ -20,6 +20,7 @@ from cxrshift_api.types import (
     Problem,
     Profile,
     Receipt,
+    SaliencyMap,
     StageSeconds,
 )
 
@@ -31,6 +32,7 @@ from .options import check_options, choose_findings, settle_options
 from .passes import Passes, Shapes, probabilities
 from .preprocess import describe_preprocessing, pixel_scale, prepare, store
 from .quality import assess
+from .saliency import ROWS_OF_A_MAP, add_maps
 from .shift import Failure, Shift, Stopwatch, Wanted, shift
 
 ROW_BUDGET = 256
@@ -122,6 +124,8 @@ class Engine:
             if not isinstance(outcomes[i], Problem)
             for column in choose_findings(order.options, self.spec, scores[i])
         ]
+        maps = self._add_maps(images, wanted, outcomes, watch)
+        wanted = list(maps)
         if not wanted:
             return outcomes
         darkest = self.spec.input_range[0]
@@ -133,8 +137,26 @@ class Engine:
                 outcomes[want.image] = self._no_explanation(want, shifted)
                 continue
             explanation = self._explanation(want, shifted, images[want.image, 0], scores[want.image])
-            outcomes[want.image] = (*so_far, explanation)
+            outcomes[want.image] = (*so_far, replace(explanation, saliency=maps[want]))
         return outcomes
+
+    def _add_maps(
+        self, images: Tensor, wanted: list[Wanted], outcomes: list[tuple[Explanation, ...] | Problem], watch: Stopwatch
+    ) -> dict[Wanted, tuple[SaliencyMap, ...]]:
+        """The traditional maps of those that can go on; whose maps fail has its Problem put into ``outcomes``."""
+        if not any(want.options.saliency for want in wanted):
+            return dict.fromkeys(wanted, ())
+        with watch.stage("saliency"):
+            added = add_maps(self._passes, images, wanted, darkest=self.spec.input_range[0])
+        watch.rows += sum(ROWS_OF_A_MAP[kind] for want in wanted for kind in want.options.saliency)
+        for want, own in zip(wanted, added, strict=True):
+            if isinstance(own, Problem):
+                outcomes[want.image] = own
+        return {
+            want: own
+            for want, own in zip(wanted, added, strict=True)
+            if not isinstance(own, Problem) and not isinstance(outcomes[want.image], Problem)
+        }
 
     def _no_explanation(self, want: Wanted, failure: Failure) -> Problem:
         """A blank heatmap would look like a result; say instead that there is none."""

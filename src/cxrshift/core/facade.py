@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cxrshift_api.types import ExplainOptions, Explanation, HeatmapKind, Problem, Profile
+from cxrshift_api.types import ExplainOptions, Explanation, HeatmapKind, Problem, Profile, SaliencyKind
 
 from ..errors import InvalidImage, InvalidRequest
 from ..image.radiograph import Radiograph
@@ -37,6 +37,7 @@ def explain(
     lambda_max: float | None = None,
     target_change: float | None = None,
     pixel_change: float | None = None,
+    saliency: SaliencyKind | str | Sequence[SaliencyKind | str] = (),
 ) -> list[Explanation | Problem]:
     """Explain one finding of each radiograph: one Explanation or Problem for each, in their order.
 
@@ -58,6 +59,7 @@ def explain(
         lambda_max=lambda_max,
         target_change=target_change,
         pixel_change=pixel_change,
+        saliency=tuple(_member(SaliencyKind, kind, "saliency") for kind in _several(saliency)),
     )
     engine = Engine(model)
     check_options(shared, engine.spec)
@@ -103,6 +105,10 @@ def _one_for_each(finding: str | Sequence[str | None] | None, count: int) -> Seq
     if len(finding) != count:
         raise InvalidRequest(f"{len(finding)} findings were named for {count} radiographs; name one for each.")
     return finding
+
+
+def _several(words: str | Sequence[str]) -> Sequence[str]:
+    return (words,) if isinstance(words, str) else words
 
 
 def _member(kind: type[Member], value: str, name: str) -> Member:

@@ -30,6 +30,8 @@ def check_options(options: ExplainOptions, spec: ModelSpec) -> None:
             raise InvalidRequest(f"{name} goes with the profile two-sided; {options.profile.value} has its own rules.")
         if not 0.0 < value <= 1.0:
             raise InvalidRequest(f"{name} must be above 0 and at most 1.")
+    if len(set(options.saliency)) != len(options.saliency):
+        raise InvalidRequest("A saliency map was asked for twice; name each once.")
     _check_findings(options, spec)
 
 

@@ -5,21 +5,28 @@ Nothing on a network is changed, so nothing has to be restored, whatever the net
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import Node
 
-from cxrshift_api.types import SaliencyKind
+from cxrshift_api.types import Problem, SaliencyKind, SaliencyMap
 
-from ..errors import InvalidRequest
+from ..errors import InternalError, InvalidRequest
 from .model import DEFAULT_INPUT_RANGE, LatentModel
-from .passes import Shapes, in_chunks
+from .passes import Passes, Shapes, in_chunks
+from .shift import Wanted
 
 PATH_STEPS: Final = 48
 """Points on the path of integrated gradients: about the usual 50, and full calls at every width that Shapes has."""
+
+ROWS_OF_A_MAP: Final[Mapping[SaliencyKind, int]] = MappingProxyType(
+    {kind: PATH_STEPS if kind is SaliencyKind.INTEGRATED_GRADIENTS else 1 for kind in SaliencyKind}
+)
+"""How many images the classifier sees for one map."""
 
 RECTIFIERS: Final = frozenset(
     f"{name}Backward0"
@@ -37,6 +44,40 @@ _SCRIPTED: Final = "DifferentiableGraphBackward"
 """A fused piece of TorchScript, whose inner activations autograd does not show."""
 
 _Score = Callable[[Tensor], Tensor]
+
+
+def add_maps(
+    passes: Passes, images: Tensor, wanted: Sequence[Wanted], *, darkest: float
+) -> list[tuple[SaliencyMap, ...] | Problem]:
+    """The maps that each of ``wanted`` asks for, in its own order, or the Problem that one of them is.
+
+    ``images`` (N, 1, H, W) in model units, whose darkest pixel is ``darkest``. A kind is computed for all at once.
+    """
+    found: list[dict[SaliencyKind, SaliencyMap]] = [{} for _ in wanted]
+    problems: dict[int, Problem] = {}
+    for kind in SaliencyKind:
+        asking = [i for i, want in enumerate(wanted) if kind in want.options.saliency]
+        if not asking:
+            continue
+        own = images[[wanted[i].image for i in asking]].to(passes.device)
+        columns = torch.tensor([wanted[i].column for i in asking])
+        try:
+            maps = saliency_maps(passes.networks, own, columns, kind, darkest=darkest, shapes=passes.shapes)
+        except InvalidRequest as error:
+            problems.update(dict.fromkeys(asking, error.to_problem()))
+            continue
+        for i, values in zip(asking, maps.cpu(), strict=True):
+            found[i][kind] = SaliencyMap(kind, values.numpy())
+            if not bool(torch.isfinite(values).all()):
+                problems[i] = _not_finite(kind)
+    return [
+        problems.get(i) or tuple(own_maps[kind] for kind in want.options.saliency)
+        for i, (want, own_maps) in enumerate(zip(wanted, found, strict=True))
+    ]
+
+
+def _not_finite(kind: SaliencyKind) -> Problem:
+    return InternalError(f"The map {kind.value} of this image is not finite; ask for another map.").to_problem()
 
 
 def saliency_maps(

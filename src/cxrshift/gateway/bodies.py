@@ -8,6 +8,7 @@ from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, Field, create_model
 
+from cxrshift_api.json_codec import UNLESS_EMPTY
 from cxrshift_api.types import (
     ClassifyReply,
     ExplainReply,
@@ -61,7 +62,8 @@ def _hint(hint: Any, name: str) -> Any:
 def body_of(kind: type) -> type[BaseModel]:
     """The JSON object that tells a dataclass of the contract."""
     hints = get_type_hints(kind)
-    members: dict[str, Any] = {f.name: (_hint(hints[f.name], f.name), ...) for f in fields(cast(Any, kind))}
+    names = [f.name for f in fields(cast(Any, kind))]
+    members: dict[str, Any] = {name: (_hint(hints[name], name), [] if name in UNLESS_EMPTY else ...) for name in names}
     members |= _DERIVED.get(kind, {})
     return create_model(kind.__name__, __doc__=kind.__doc__, **members)
 

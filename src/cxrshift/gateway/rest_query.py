@@ -7,12 +7,17 @@ from typing import Annotated, Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from cxrshift.errors import InvalidRequest
-from cxrshift_api.types import ExplainOptions, HeatmapKind, Profile
+from cxrshift_api.types import ExplainOptions, HeatmapKind, Profile, SaliencyKind
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
+REPEATABLE = {"finding", "saliency"}
+
+
+def _split(given: Any) -> Any:
+    return [kind for each in given for kind in each.split(",")]
 
 
 class ClassifyQuery(BaseModel):
@@ -45,18 +50,21 @@ class ExplainQuery(ClassifyQuery):
     pixel_change: Number | None = Field(
         None, description="Profile two-sided: share of the image that may change, in (0, 1]."
     )
+    saliency: Annotated[list[SaliencyKind], BeforeValidator(_split)] = Field(
+        [], description="Traditional map to add for comparison; may be repeated, or several joined by commas."
+    )
 
     def to_options(self) -> ExplainOptions:
         """The options as the service takes them."""
-        chosen: dict[str, Any] = self.model_dump(exclude={"model", "timeout", "finding"})
-        return ExplainOptions(findings=tuple(self.finding), **chosen)
+        chosen: dict[str, Any] = self.model_dump(exclude={"model", "timeout", *REPEATABLE})
+        return ExplainOptions(findings=tuple(self.finding), saliency=tuple(self.saliency), **chosen)
 
 
 def refuse_repeats(request: Request) -> None:
     """Raise InvalidRequest where a parameter that can mean one thing only is given twice."""
     query = request.query_params
     for name in ExplainQuery.model_fields:
-        if name != "finding" and len(query.getlist(name)) > 1:
+        if name not in REPEATABLE and len(query.getlist(name)) > 1:
             raise InvalidRequest(f"The query parameter {name} is given more than once; give it once.")
 
 

@@ -78,6 +78,11 @@ def say_score(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
 
 
+def say_percent(value: float) -> str:
+    """A percentage with two digits: ``0.5%``, ``12%``, ``100%``."""
+    return f"{float(f'{value:.2g}'):g}%"
+
+
 def say_finding(name: str) -> str:
     """A finding's name for people: model outputs write ``Pleural_Thickening``."""
     return name.replace("_", " ")
