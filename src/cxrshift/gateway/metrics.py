@@ -51,7 +51,7 @@ class Metrics:
         )
         self.rows = Histogram(
             "cxrshift_rows",
-            "Shifted images that the batch of an explanation needed.",
+            "Images that the networks saw for the batch of an explanation.",
             buckets=_ROWS,
             registry=self.registry,
         )
