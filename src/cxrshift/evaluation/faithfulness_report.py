@@ -1,0 +1,207 @@
+"""What ``evaluate faithfulness`` finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .intervals import Bootstrap, Interval, interval
+from .localisation_report import ALL_FINDINGS
+from .maps import MapOptions
+from .perturbation import Baseline, Curves
+
+OTHER_RADIOGRAPH = "another radiograph"
+"""The stage of the sanity check that changes the radiograph instead of the weights: how alike maps are anyway."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One explanation: where the score started and how far the shift moved it."""
+
+    sample: str
+    group: str
+    finding: str
+    present: bool
+    score: float
+    """On the radiograph."""
+    start: float
+    """On the reconstruction, s(0)."""
+    lowest: float
+    highest: float
+    """Of the scores at λ ≤ 0 and at λ ≥ 0."""
+    operating_point: float
+    monotonicity: float
+    ssim: float
+    """Mean structural similarity of the other frames to the reconstruction."""
+    held_back: bool
+    """Whether the search stopped because too many pixels changed."""
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One finding's explanations, or all; means with 95% intervals over patients."""
+
+    finding: str
+    present: int
+    absent: int
+    drop: Interval
+    """s(0) − min s(λ), of the present findings."""
+    rise: Interval
+    """max s(λ) − s(0), of the absent findings."""
+    called: int
+    """Present findings scored at or above the operating point, on radiograph and reconstruction."""
+    curtailed: float
+    """Share of them whose score the shift takes below it."""
+    lost: float
+    """Share of the present findings called on the radiograph and no more on the reconstruction."""
+    median_gap: float
+    """Median |f(x) − f(D(E(x)))| of the present findings."""
+    monotonicity: Interval
+    ssim: float
+    held_back: float
+    """Share of the explanations that a change of too many pixels ended on either side."""
+
+
+@dataclass(frozen=True)
+class Realism:
+    """One set of images against the radiographs and against the reconstructions, in the encoder's space."""
+
+    images: str
+    to_real: float
+    """Fréchet distance to radiographs of other patients, in units of the radiographs' own variance."""
+    to_reconstructions: float
+    told_from_reconstructions: float
+    """AUROC of a linear classifier between this set and the reconstructions; 0.5 = not to be told apart."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One method's mean deletion and insertion curves, over the shares of perturbation.SHARES."""
+
+    method: str
+    cases: int
+    deletion: tuple[float, ...]
+    insertion: tuple[float, ...]
+    deletion_area: Interval
+    insertion_area: Interval
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """One method's maps before and after: at ``stage``, the share of the classifier's weights that is randomised."""
+
+    method: str
+    stage: str
+    cases: int
+    correlation: Interval
+    """Spearman's ρ between the two maps."""
+    overlap: float
+    """Intersection over union of their highest tenths; 0.053 by chance."""
+
+
+@dataclass(frozen=True)
+class FaithfulnessReport:
+    """What the command prints and writes."""
+
+    model: str
+    version: str
+    source: str
+    options: MapOptions
+    baseline: Baseline
+    samples: int
+    refused: int
+    """Findings that could not be explained; they are left out."""
+    movements: tuple[Movement, ...]
+    realism: tuple[Realism, ...]
+    curves: tuple[Curve, ...]
+    sanity: tuple[Likeness, ...]
+    unexplained: int
+    """Cases of the sanity check that a randomised classifier leaves without an explanation."""
+
+
+@dataclass(frozen=True)
+class Perturbed:
+    """One map's curves."""
+
+    group: str
+    method: str
+    curves: Curves
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One map before and after."""
+
+    group: str
+    method: str
+    stage: str
+    correlation: float
+    overlap: float
+
+
+def summarise_movements(cases: Sequence[Moved], findings: Sequence[str], bootstrap: Bootstrap) -> tuple[Movement, ...]:
+    """By finding in the order of ``findings``, then of all cases together."""
+    parts = [(finding, [case for case in cases if case.finding == finding]) for finding in findings]
+    parts.append((ALL_FINDINGS, list(cases)))
+    return tuple(_movement(finding, own, bootstrap) for finding, own in parts if own)
+
+
+def _movement(finding: str, cases: Sequence[Moved], bootstrap: Bootstrap) -> Movement:
+    present = [case for case in cases if case.present]
+    absent = [case for case in cases if not case.present]
+    scored = [case for case in present if case.score >= case.operating_point]
+    called = [case for case in scored if case.start >= case.operating_point]
+    return Movement(
+        finding=finding,
+        present=len(present),
+        absent=len(absent),
+        drop=_mean([case.start - case.lowest for case in present], present, bootstrap),
+        rise=_mean([case.highest - case.start for case in absent], absent, bootstrap),
+        called=len(called),
+        curtailed=_share([case.lowest < case.operating_point for case in called]),
+        lost=_share([case.start < case.operating_point for case in scored]),
+        median_gap=float(np.median([abs(case.score - case.start) for case in present])) if present else float("nan"),
+        monotonicity=_mean([case.monotonicity for case in cases], cases, bootstrap),
+        ssim=float(np.mean([case.ssim for case in cases])),
+        held_back=_share([case.held_back for case in cases]),
+    )
+
+
+def summarise_curves(cases: Sequence[Perturbed], bootstrap: Bootstrap) -> tuple[Curve, ...]:
+    """By method, in the order in which they first come."""
+    curves = []
+    for method in dict.fromkeys(case.method for case in cases):
+        own = [case for case in cases if case.method == method]
+        curves.append(
+            Curve(
+                method=method,
+                cases=len(own),
+                deletion=tuple(map(float, np.mean([case.curves.deletion for case in own], axis=0))),
+                insertion=tuple(map(float, np.mean([case.curves.insertion for case in own], axis=0))),
+                deletion_area=_mean([case.curves.deletion_area for case in own], own, bootstrap),
+                insertion_area=_mean([case.curves.insertion_area for case in own], own, bootstrap),
+            )
+        )
+    return tuple(curves)
+
+
+def summarise_sanity(cases: Sequence[Compared], bootstrap: Bootstrap) -> tuple[Likeness, ...]:
+    """By stage and method, in the order in which they first come."""
+    rows = []
+    for stage, method in dict.fromkeys((case.stage, case.method) for case in cases):
+        own = [case for case in cases if (case.stage, case.method) == (stage, method)]
+        correlation = _mean([case.correlation for case in own], own, bootstrap)
+        rows.append(Likeness(method, stage, len(own), correlation, float(np.mean([case.overlap for case in own]))))
+    return tuple(rows)
+
+
+def _mean(values: Sequence[float], cases: Sequence[Moved | Perturbed | Compared], bootstrap: Bootstrap) -> Interval:
+    if not values:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    return interval(float(np.mean(values)), bootstrap.means(values, [case.group for case in cases]))
+
+
+def _share(reached: Sequence[bool]) -> float:
+    return float(np.mean(reached)) if reached else float("nan")
