@@ -21,10 +21,10 @@ from typer.testing import CliRunner
 
 from cxrshift.cli.app import app
 from cxrshift.cli.evaluate import report_lines, report_to_json
-from cxrshift.cli.options import HeatmapName, ProfileName
+from cxrshift.cli.options import HeatmapName, ProfileName, SaliencyName
 from cxrshift.evaluation.phantom import FindingReport, PhantomReport, Share
 from cxrshift.phantom import FINDINGS
-from cxrshift_api.types import ClassifyRequest, HeatmapKind, Profile
+from cxrshift_api.types import ClassifyRequest, HeatmapKind, Profile, SaliencyKind
 from tests.cli.toy_model import make_model_folder
 from tests.client.service import Answer, Request, Service, plain_answer, serve_grpc
 
@@ -171,6 +171,7 @@ def test_without_the_extras_the_command_says_what_to_install() -> None:
 def test_the_names_that_options_take_are_those_of_the_contract() -> None:
     assert get_args(ProfileName) == tuple(Profile)
     assert get_args(HeatmapName) == tuple(HeatmapKind)
+    assert [(name.name, name.value) for name in SaliencyName] == [(kind.name, kind.value) for kind in SaliencyKind]
 
 
 def test_installed_models_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

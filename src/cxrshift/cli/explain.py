@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from cxrshift_api.types import SaliencyKind
-
 from .console import Screen
 from .exits import EXIT_CODES, ExitCode, errors_told
 from .options import (
@@ -23,6 +21,7 @@ from .options import (
     Local,
     ModelName,
     ProfileName,
+    SaliencyName,
     Seconds,
     Server,
 )
@@ -135,11 +134,11 @@ def explain(
         ),
     ] = None,
     saliency: Annotated[
-        list[SaliencyKind] | None,
+        list[SaliencyName] | None,
         typer.Option(
             metavar="KIND",
             help="A traditional map to add for comparison, as KIND.png and in sheet.png: "
-            f"{', '.join(SaliencyKind)}; may be given several times.",
+            f"{', '.join(SaliencyName)}; may be given several times.",
             show_default="none",
         ),
     ] = None,

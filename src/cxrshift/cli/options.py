@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +10,15 @@ import typer
 
 ProfileName = Literal["two-sided", "latentshift", "gifsplanation", "fixed"]
 HeatmapName = Literal["max", "mean", "first-to-last", "integrated"]
+
+
+class SaliencyName(StrEnum):
+    """The contract's SaliencyKind, without what that imports: a list's members cannot be a Literal to typer."""
+
+    INPUT_GRADIENT = "input-gradient"
+    INTEGRATED_GRADIENTS = "integrated-gradients"
+    GUIDED_BACKPROPAGATION = "guided-backpropagation"
+
 
 DEFAULT_SERVER = "grpc://127.0.0.1:8001"
 

@@ -21,7 +21,7 @@ from .passes import Passes, Shapes, in_chunks
 from .shift import Wanted
 
 PATH_STEPS: Final = 48
-"""Points on the path of integrated gradients: about the usual 50, and a multiple of the rows that a CPU takes at once."""
+"""Points on the path of integrated gradients: about the usual 50, and a multiple of what a CPU takes at once."""
 
 ROWS_OF_A_MAP: Final[Mapping[SaliencyKind, int]] = MappingProxyType(
     {kind: PATH_STEPS if kind is SaliencyKind.INTEGRATED_GRADIENTS else 1 for kind in SaliencyKind}
