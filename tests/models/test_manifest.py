@@ -80,7 +80,12 @@ WRONG = [
     ("classifier.safetensors", "manifest.toml", "files[0].name must be another name"),
     ("00ff", "00FF", "files[0].sha256 must be 64 lower-case hexadecimal digits"),
     ("[networks.classifier]", "[networks]", "networks.width must be a table"),
-    ("width = 32", "width = [32]", "networks.classifier.width must be a finite number, a string, true or false"),
+    (
+        "width = 32",
+        "width = [32, 'a']",
+        "networks.classifier.width must be a finite number, an array of them, a string,",
+    ),
+    ("width = 32", "width = []", "networks.classifier.width must be a finite number, an array of them"),
     ("width = 32", "width = inf", "networks.classifier.width must be a finite number"),
     ("[networks.classifier]", "[networks.", "no valid TOML"),
 ]
@@ -114,7 +119,10 @@ def test_awkward_texts_and_numbers_survive_the_file(tmp_path: Path) -> None:
         summary='A "quoted" \\ backslash, é, 肺, 🫁, # no comment',
         findings=(ManifestFinding('Pleural "fluid"', 1e-7),),
         input_range=(-1e-30, 1e30),
-        networks={"a b": {"text\x7f\t\n": "\x00\x7f\x85", "flag": False, "count": -3, "rate": 1e22}, "empty": {}},
+        networks={
+            "a b": {"text\x7f\t\n": "\x00\x7f\x85", "flag": False, "count": -3, "rate": 1e22, "row": (0.5, -1.0)},
+            "empty": {},
+        },
     )
     write_manifest(manifest, tmp_path)
     assert read_manifest(tmp_path) == manifest

@@ -10,6 +10,7 @@ import typer
 
 from .console import Screen
 from .exits import errors_told
+from .models_import import EXAMPLES, import_files
 from .options import AsJson
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="For example xrv-dense
 Into = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Where the model's folder is made.", show_default="your own models"),
-]
-File = Annotated[
-    Path, typer.Option(metavar="FILE", exists=True, dir_okay=False, help="As torchxrayvision released it.")
 ]
 
 
@@ -84,19 +82,7 @@ def pull(name: Name, out: Into = None) -> None:
         screen.say(f"installed {folder}")
 
 
-@app.command(
-    "import",
-    epilog="[bold]Example[/bold]\n\ncxrshift models import xrv-densenet121-res224-all --classifier densenet.pt "
-    "--autoencoder autoencoder.pt",
-)
-def import_files(name: Name, classifier: File, autoencoder: File, out: Into = None) -> None:
-    """Install a torchxrayvision model from its two released files. No code in them is run."""
-    screen = Screen()
-    with errors_told(screen):
-        from ..models.imports import import_xrv
-
-        folder = import_xrv(name, classifier=classifier, autoencoder=autoencoder, out=out)
-        screen.say(f"installed {folder}")
+app.command("import", epilog=EXAMPLES)(import_files)
 
 
 @app.command(epilog="[bold]Example[/bold]\n\ncxrshift models build phantom ./my-model --out store")
@@ -120,6 +106,19 @@ def build(
         settings = StoreSettings(workers=workers, batch_size=batch_size, max_batch_delay_ms=batch_delay, use_gpu=gpu)
         store = build_store([resolve_model(model) for model in models], out, settings=settings)
         screen.say(f"built {store}")
+
+
+@app.command(epilog="[bold]Example[/bold]\n\ncxrshift models check ./my-model")
+def check(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="An installed model, or a folder written ./FOLDER.")],
+) -> None:
+    """Check that a model can be explained: its files, their shapes, its scores, a gradient that is not zero."""
+    screen = Screen()
+    with errors_told(screen):
+        from ..models.own import check_folder
+
+        spec = check_folder(resolve_model(model)).spec
+        screen.say(f"{spec.name} version {spec.version} can be served: {len(spec.findings)} findings")
 
 
 def resolve_model(name_or_folder: str) -> Path:

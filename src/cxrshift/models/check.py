@@ -15,7 +15,7 @@ def check_model(model: Model) -> None:
     Raises MethodError where that shows that the networks cannot be explained: wrong shapes, scores outside [0, 1], rows
     that depend on each other, or a latent gradient that is zero or not finite for all trained findings together.
     """
-    images = _probe_images(model)
+    images = probe_images(model)
     trained = [column for column, finding in enumerate(model.spec.findings) if finding.trained]
     if not trained:
         raise MethodError("The model was trained on no finding: nothing can be explained.")
@@ -39,7 +39,7 @@ def check_model(model: Model) -> None:
     _check_gradient(gradient)
 
 
-def _probe_images(model: Model) -> Tensor:
+def probe_images(model: Model) -> Tensor:
     """(2, 1, S, S) over the whole input range: a ramp down and a ramp across, so that the rows differ."""
     low, high = model.spec.input_range
     size = model.spec.input_size

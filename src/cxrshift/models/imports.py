@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import safetensors.torch
@@ -14,14 +13,13 @@ from torch import Tensor
 
 from cxrshift_api.types import NOTICE, FileDigest
 
-from ..errors import ModelError
 from .check import check_model
 from .download import Progress, download
-from .folders import user_models_folder
 from .loader import load_model
-from .manifest import CARD_NAME, FILE_NAME, Manifest, write_manifest
+from .manifest import CARD_NAME, Manifest, write_manifest
 from .released_file import read_released
 from .releases import AUTOENCODER, PREFIX, Release, find_release
+from .staging import place_of, staged_folder
 from .xrv import AUTOENCODER_FILE, CLASSIFIER_FILE, THRESHOLDS
 
 _INPUT_SIZE = 224
@@ -55,22 +53,14 @@ def import_release(release: Release, *, classifier: Path, autoencoder: Path, out
     """``import_xrv`` for a release that need not be one of the library's. Raises ModelError."""
     scores = read_released(classifier) | {THRESHOLDS: torch.tensor(release.thresholds, dtype=torch.float32)}
     pictures = read_released(autoencoder)
-    root = user_models_folder() if out is None else out
-    target = root / release.name
-    if target.exists() and not (target / FILE_NAME).is_file():
-        raise ModelError(f"{target} is there already and is no model folder; move it away or choose another folder.")
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".importing-", dir=root) as staging:
-        folder = Path(staging) / release.name
-        folder.mkdir()
+    with staged_folder(release.name, out) as folder:
         files = (_write(folder / CLASSIFIER_FILE, scores), _write(folder / AUTOENCODER_FILE, pictures))
         write_manifest(_manifest(release, files), folder)
         (folder / CARD_NAME).write_text(
             _card(release, classifier=_sha256(classifier), autoencoder=_sha256(autoencoder)), "utf-8"
         )
         check_model(load_model(folder))
-        _put(folder, target, aside=Path(staging) / "replaced")
-    return target
+    return place_of(release.name, out)
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor]) -> FileDigest:
@@ -82,12 +72,6 @@ def _write(path: Path, tensors: Mapping[str, Tensor]) -> FileDigest:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _put(folder: Path, target: Path, *, aside: Path) -> None:
-    with suppress(FileNotFoundError):
-        target.rename(aside)
-    folder.rename(target)
 
 
 def _manifest(release: Release, files: tuple[FileDigest, ...]) -> Manifest:

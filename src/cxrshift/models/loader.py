@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, cast
@@ -15,15 +15,16 @@ from ..core.model import FindingSpec, LatentModel, Model, ModelSpec
 from ..errors import ManifestError, MethodError, ModelError
 from .folders import find_model
 from .manifest import NAME_PATTERN, Manifest, read_manifest
-from .weights import Weights, read_weights
-
-Build = Callable[[Manifest, Weights], LatentModel]
-"""Networks from a manifest and its files' tensors: a torch module that is a LatentModel."""
+from .weights import read_weights
 
 KINDS: Final[Mapping[str, str]] = MappingProxyType(
-    {"compact": "cxrshift.models.compact", "xrv": "cxrshift.models.xrv"},
+    {kind: f"cxrshift.models.{kind}" for kind in ("compact", "imported", "xrv")},
 )
-"""For each kind of model the module whose function ``build`` makes its networks; imported when it is first needed."""
+"""For each kind of model the module whose function ``build`` makes its networks; imported when it is first needed.
+
+``build(manifest, weights)`` returns a torch module that is a LatentModel. A kind whose files are no safetensors has
+also a function ``read(folder, manifest)``, whose result ``build`` is given instead of the tensors.
+"""
 
 _RUNTIME = "torch"
 _PRECISION = "float32"
@@ -43,7 +44,7 @@ def load_model(name_or_folder: str | Path, *, device: str = "cpu", kinds: Mappin
     else:
         folder = Path(name_or_folder)
         manifest = read_manifest(folder)
-    networks = _builder(manifest, kinds)(manifest, read_weights(folder, manifest))
+    networks = _networks(folder, manifest, kinds)
     if networks.findings != tuple(finding.name for finding in manifest.findings):
         raise MethodError(f"The networks of {manifest.name} do not score the findings that its manifest lists.")
     _freeze(networks, device)
@@ -65,14 +66,16 @@ def describe(manifest: Manifest) -> ModelSpec:
     )
 
 
-def _builder(manifest: Manifest, kinds: Mapping[str, str]) -> Build:
+def _networks(folder: Path, manifest: Manifest, kinds: Mapping[str, str]) -> LatentModel:
     if manifest.runtime != _RUNTIME:
         raise ManifestError(f"manifest.toml: runtime must be {_RUNTIME}; this version runs models in nothing else.")
     if manifest.precision != _PRECISION:  # it stands in every receipt, and so must be true
         raise ManifestError(f"manifest.toml: precision must be {_PRECISION}; this version runs models in nothing else.")
     if manifest.kind not in kinds:
         raise ManifestError(f"manifest.toml: kind must be one that this version knows: {', '.join(sorted(kinds))}.")
-    return cast(Build, importlib.import_module(kinds[manifest.kind]).build)
+    module = importlib.import_module(kinds[manifest.kind])
+    weights = getattr(module, "read", read_weights)(folder, manifest)
+    return cast(LatentModel, module.build(manifest, weights))
 
 
 def _freeze(networks: LatentModel, device: str) -> None:

@@ -42,7 +42,7 @@ CARD_NAME = "README.md"
 NAME_PATTERN = r"[a-z0-9][a-z0-9._-]{0,63}"
 MAX_BYTES = 1 << 20
 
-NetworkArgument = int | float | str | bool
+NetworkArgument = int | float | str | bool | tuple[float, ...]
 Networks = Mapping[str, Mapping[str, NetworkArgument]]
 
 _TOKEN = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}"  # noqa: S105 - a pattern, no secret
@@ -119,7 +119,7 @@ def parse_manifest(content: bytes) -> Manifest:
         files=_files(document),
         precision=document.text("precision", _PRECISION, "float32, bfloat16 or float16", default="float32"),
         runtime=document.text("runtime", _TOKEN, _TOKEN_RULE, default="torch"),
-        networks=MappingProxyType({k: MappingProxyType(t.scalars()) for k, t in document.tables("networks").items()}),
+        networks=MappingProxyType({k: MappingProxyType(t.arguments()) for k, t in document.tables("networks").items()}),
     )
     document.close()
     return manifest
@@ -184,7 +184,7 @@ def _lines(manifest: Manifest) -> Iterator[str]:
             yield f"{_key(argument)} = {_value(value)}"
 
 
-def _value(value: NetworkArgument | tuple[float, float]) -> str:
+def _value(value: NetworkArgument) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

@@ -82,14 +82,17 @@ class Table:
             raise self.refuse(field, "must be a table of tables")
         return {str(name): Table(values, f"{self._name(field)}.{name}") for name, values in inner.items()}
 
-    def scalars(self) -> dict[str, int | float | str | bool]:
-        """All that is left, each a number, a string or true or false."""
-        taken: dict[str, int | float | str | bool] = {}
+    def arguments(self) -> dict[str, int | float | str | bool | tuple[float, ...]]:
+        """All that is left, each a number, several, a string or true or false."""
+        taken: dict[str, int | float | str | bool | tuple[float, ...]] = {}
         for field in list(self._left):
             value = self.take(field)
-            if not (isinstance(value, str | bool) or _is_finite(value)):
-                raise self.refuse(field, "must be a finite number, a string, true or false")
-            taken[field] = value
+            if isinstance(value, str | bool) or _is_finite(value):
+                taken[field] = value
+            elif isinstance(value, list) and value and all(map(_is_finite, value)):
+                taken[field] = tuple(map(float, value))
+            else:
+                raise self.refuse(field, "must be a finite number, an array of them, a string, true or false")
         return taken
 
     def close(self) -> None:

@@ -11,6 +11,8 @@ import safetensors
 import safetensors.torch
 from torch import Tensor, nn
 
+from cxrshift_api.types import FileDigest
+
 from ..errors import WeightsError
 from .manifest import Manifest
 
@@ -26,7 +28,7 @@ def read_weights(folder: Path, manifest: Manifest) -> Weights:
 
     A file is read once: the bytes that were hashed are the bytes that are parsed.
     """
-    return MappingProxyType({file.name: _read(folder / file.name, file.sha256) for file in manifest.files})
+    return MappingProxyType({file.name: _read(folder, file) for file in manifest.files})
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
@@ -46,19 +48,29 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> N
         raise WeightsError(f"{source} does not fit the network that the manifest describes.") from error
 
 
-def _read(path: Path, sha256: str) -> Mapping[str, Tensor]:
-    if path.suffix != SUFFIX:
-        raise WeightsError(f"{path.name} must be a {SUFFIX} file: other formats can run code when they are read.")
+def read_checked(folder: Path, file: FileDigest) -> bytes:
+    """The content of one file of a model folder, whatever its format. Raises WeightsError if its SHA-256 differs."""
     try:
-        content = path.read_bytes()
+        content = (folder / file.name).read_bytes()
     except OSError as error:
-        raise WeightsError(f"{path.name}, which the manifest names, cannot be read: {error.strerror}.") from error
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise WeightsError(f"{path.name} is not the file that the manifest describes: its SHA-256 differs.")
+        raise WeightsError(f"{file.name}, which the manifest names, cannot be read: {error.strerror}.") from error
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        raise WeightsError(f"{file.name} is not the file that the manifest describes: its SHA-256 differs.")
+    return content
+
+
+def parse_safetensors(name: str, content: bytes) -> Mapping[str, Tensor]:
+    """The tensors of the file ``name``, on the CPU. Raises WeightsError."""
     try:
         return MappingProxyType(safetensors.torch.load(content))
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
-        raise WeightsError(f"{path.name} is no valid safetensors file.") from error
+        raise WeightsError(f"{name} is no valid safetensors file.") from error
+
+
+def _read(folder: Path, file: FileDigest) -> Mapping[str, Tensor]:
+    if Path(file.name).suffix != SUFFIX:
+        raise WeightsError(f"{file.name} must be a {SUFFIX} file: other formats can run code when they are read.")
+    return parse_safetensors(file.name, read_checked(folder, file))
 
 
 def _form(tensor: Tensor) -> str:

@@ -91,22 +91,34 @@ def build(manifest: Manifest, weights: Weights) -> XrvNetworks:
     thresholds = _thresholds(manifest, tensors.pop(THRESHOLDS, None))
     with torch.device("meta"):  # built without numbers: the file brings them all
         classifier = make_classifier(len(manifest.findings))
-        autoencoder = library("autoencoders").ResNetAE(None)
-    autoencoder.weights = None  # its repr asks for it
     fill(classifier, tensors, source=CLASSIFIER_FILE)
-    fill(autoencoder, _file(weights, AUTOENCODER_FILE), source=AUTOENCODER_FILE)
     networks = XrvNetworks(
         tuple(finding.name for finding in manifest.findings),
-        autoencoder=autoencoder,
+        autoencoder=build_autoencoder(_file(weights, AUTOENCODER_FILE), source=AUTOENCODER_FILE),
         classifier=_logits(classifier),
         thresholds=thresholds,
         image_size=manifest.input_size,
         classifier_size=_classifier_size(arguments),
     )
+    _keep_inputs(networks)
+    return networks
+
+
+def build_autoencoder(tensors: Mapping[str, Tensor], *, source: str) -> nn.Module:
+    """The released autoencoder with these weights, of the file ``source``. Raises WeightsError."""
+    with torch.device("meta"):
+        autoencoder: nn.Module = library("autoencoders").ResNetAE(None)
+    autoencoder.weights = None  # type: ignore[assignment]  # its repr asks for it
+    fill(autoencoder, tensors, source=source)
+    _keep_inputs(autoencoder)
+    return autoencoder
+
+
+def _keep_inputs(networks: nn.Module) -> None:
+    """Overwriting its input trips attribution methods that hook on an activation."""
     for module in networks.modules():
         if isinstance(module, nn.ReLU):
-            module.inplace = False  # overwriting its input trips attribution methods that hook on it
-    return networks
+            module.inplace = False
 
 
 def _densenet121(outputs: int) -> nn.Module:
