@@ -81,7 +81,7 @@ def build(manifest: Manifest, contents: Contents) -> ImportedNetworks:
         raise ManifestError(
             "manifest.toml: networks must hold classifier, and either encoder and decoder or autoencoder; no other."
         )
-    _check_files_used(manifest)
+    _check_files(manifest, contents)
     side = manifest.input_size
     if "autoencoder" in tables:
         source = _file(tables, "autoencoder", contents)
@@ -127,8 +127,8 @@ def _file(tables: Mapping[str, Mapping[str, NetworkArgument]], role: str, conten
     return name
 
 
-def _check_files_used(manifest: Manifest) -> None:
-    used = {table.get("file") for table in manifest.networks.values()}
+def _check_files(manifest: Manifest, contents: Contents) -> None:
+    used = {_file(manifest.networks, role, contents) for role in manifest.networks}
     for file in manifest.files:
         if file.name not in used:
             raise ManifestError(f"manifest.toml: files names {file.name}, which no network of networks uses.")

@@ -71,6 +71,8 @@ def _run(role: str, part: Part, rows: Tensor) -> Tensor:
         raise OneRowOnly(role, source) from error
     if together.shape != alone.shape:
         raise OneRowOnly(role, source)
+    if not bool(torch.isfinite(alone).all()):
+        raise MethodError(f"{source} returns values that are not finite.")
     if not torch.equal(part(rows), together):
         raise MethodError(f"{source} returns something else each time: export it in evaluation mode, without dropout.")
     if not _close(together, alone):
@@ -124,9 +126,7 @@ def _check_columns(model: Model, networks: ImportedNetworks, outputs: Tensor) ->
 def _check_scores(networks: ImportedNetworks, pictures: Tensor) -> None:
     with torch.no_grad():
         scores = networks.score(pictures)
-    if not bool(torch.isfinite(scores).all()):
-        raise MethodError(f"{networks.classifier.network.source} returns values that are not finite.")
-    if bool(((scores < 0) | (scores > 1)).any()):
+    if not bool(((scores >= 0) & (scores <= 1)).all()):
         raise MethodError(
             f"{networks.classifier.network.source} returns values from {float(scores.min()):.3g} to "
             f"{float(scores.max()):.3g}, no probabilities. If they are logits, set networks.classifier.output to logit "

@@ -1,26 +1,24 @@
 """An ONNX model to a differentiable module, by onnx2torch.
 
 An ONNX file is a graph and tensors, and no code. It may name other files that hold its tensors; such a file is refused,
-because what would then be loaded is not what its SHA-256 stands for. onnx2torch knows the operators up to opset 17, so
-a newer graph is first converted down.
+because what would then be loaded is not what its SHA-256 stands for. A graph of a newer opset than onnx2torch knows is
+first rewritten (``imported_opset``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError, WeightsError
 from .imported_network import Network, Shape, last_line
+from .imported_opset import DOMAINS, OPSET, lower, opset_of
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
-
-_OPSET: Final = 17
-_DOMAINS: Final = ("", "ai.onnx")
 
 
 class Slice(nn.Module):
@@ -50,6 +48,7 @@ def read_onnx(source: str, content: bytes) -> Network:
     """
     try:
         import onnx
+        import onnx.inliner
         import onnx2torch
     except ImportError as error:
         raise ModelError("ONNX files need onnx and onnx2torch: install cxrshift[onnx].") from error
@@ -89,41 +88,44 @@ def _input_shape(source: str, graph: GraphProto, float32: int) -> Shape | None:
 def _lowered(source: str, model: ModelProto) -> ModelProto:
     """The same model in operators that onnx2torch knows, if there is a way."""
     import onnx
-    from onnx import inliner, version_converter
 
     try:
         if model.functions:
-            model = inliner.inline_local_functions(model)
+            model = onnx.inliner.inline_local_functions(model)
+        if missing := _missing(model):
+            raise WeightsError(f"{source} uses {', '.join(missing)}, which cannot be made differentiable here.")
         onnx.checker.check_model(model)
-        if _missing(model) and _opset(model) > _OPSET:
-            model = version_converter.convert_version(model, _OPSET)
     except (onnx.checker.ValidationError, RuntimeError, ValueError) as error:
-        raise WeightsError(
-            f"{source} is no valid ONNX model, or cannot be converted to opset {_OPSET}; export it in that opset."
-        ) from error
-    if missing := _missing(model):
-        raise WeightsError(f"{source} uses {', '.join(missing)}, which cannot be made differentiable here.")
+        raise WeightsError(f"{source} is no valid ONNX model: {last_line(error)}") from error
+    if opset_of(model) > OPSET:
+        lower(model)
+        try:
+            onnx.checker.check_model(model)
+        except onnx.checker.ValidationError as error:
+            raise WeightsError(
+                f"{source} needs a newer opset than {OPSET}, export it in that one: {last_line(error)}"
+            ) from error
     for node in model.graph.node:
         _drop_allowzero(node)
     return model
 
 
-def _opset(model: ModelProto) -> int:
-    return max((opset.version for opset in model.opset_import if opset.domain in _DOMAINS), default=0)
-
-
 def _missing(model: ModelProto) -> list[str]:
-    """Operators for which onnx2torch has no counterpart, each once."""
+    """Operators of which onnx2torch knows no version, each once."""
+    used = {("" if node.domain in DOMAINS else node.domain, node.op_type) for node in model.graph.node}
+    return sorted(f"{domain}::{kind}".removeprefix("::") for domain, kind in used if not _is_known(domain, kind))
+
+
+def _is_known(domain: str, kind: str) -> bool:
     from onnx2torch.node_converters import get_converter
 
-    versions = {opset.domain: opset.version for opset in model.opset_import}
-    missing = set()
-    for node in model.graph.node:
+    for version in range(OPSET, 0, -1):
         try:
-            get_converter(node.op_type, versions.get(node.domain, 0), node.domain)
+            get_converter(kind, version, domain)
         except NotImplementedError:
-            missing.add(f"{node.domain}::{node.op_type}".removeprefix("::"))
-    return sorted(missing)
+            continue
+        return True
+    return False
 
 
 def _drop_allowzero(node: NodeProto) -> None:

@@ -120,9 +120,9 @@ def read_steps(
     needed = {result, *stored}
     steps: list[Step] = []
     for node in reversed([node for node in nodes if not node["target"].startswith(_CHECKS)]):
+        call = _operator(source, node, stored)
         read: set[str] = set()
         fetches = [(one["name"], _argument(source, one["arg"], read)) for one in node["inputs"]]
-        call = _operator(source, node, stored)
         results = tuple(_result_names(source, output) for output in node["outputs"])
         made = {name for group in results for name in ((group,) if isinstance(group, str) else group)}
         spent = tuple(sorted((read | made) - needed))
