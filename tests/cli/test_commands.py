@@ -42,6 +42,8 @@ COMMANDS = [
     ["evaluate"],
     ["evaluate", "phantom"],
     ["evaluate", "reader-study"],
+    ["evaluate", "localisation"],
+    ["evaluate", "faithfulness"],
 ]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from . import evaluate_faithfulness, evaluate_localisation
 from .console import Screen
 from .exits import EXIT_CODES, ExitCode, errors_told
 from .options import AsJson
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from ..evaluation.reader_study import Comparison
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+app.command(epilog=evaluate_localisation.EPILOG)(evaluate_localisation.localisation)
+app.command(epilog=evaluate_faithfulness.EPILOG)(evaluate_faithfulness.faithfulness)
 
 
 @app.callback()

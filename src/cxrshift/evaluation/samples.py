@@ -112,16 +112,24 @@ def masked_samples(
 
 
 def labelled_samples(
-    folder: Path, findings: Sequence[str], *, split: Split | None = None, limit: int | None = None, seed: int = 0
+    folder: Path,
+    findings: Sequence[str],
+    *,
+    dataset: str = "",
+    split: Split | None = None,
+    limit: int | None = None,
+    seed: int = 0,
 ) -> Samples:
     """The images of ``folder``'s manifest.csv; of their labels, joined with ``|``, those among ``findings`` count.
 
-    ``limit`` takes the first so many in an order that the seed shuffles. Raises SamplesError.
+    ``dataset`` and ``split`` choose among them; none = all. ``limit`` takes the first so many in an order that the seed
+    shuffles. Raises SamplesError.
     """
-    rows = _read(folder / MANIFEST, _MANIFEST_COLUMNS)
+    rows = _read(folder / MANIFEST, (*_MANIFEST_COLUMNS, *(("dataset",) if dataset else ())))
+    rows = [row for row in rows if not dataset or row["dataset"] == dataset]
     kept = [row for row in rows if split in (None, split_of(row["patient_group"], seed))]
     if not kept:
-        raise SamplesError(f"{MANIFEST} names no image of that split; choose another.")
+        raise SamplesError(f"{MANIFEST} names no image of that split and dataset; choose another.")
     order = np.random.default_rng(seed).permutation(len(kept))[:limit]
 
     def read(i: int) -> Sample:
