@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import classify, evaluate, explain, models, serve
+from . import classify, evaluate, explain, models, serve, train
 from .exits import EXIT_CODES
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command(epilog=classify.EPILOG)(classify.classify)
 app.command(epilog=serve.EPILOG)(serve.serve)
 app.add_typer(models.app, name="models", help="List, fetch and build models.")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(train.app, name="train")
 
 
 def _print_version(asked: bool) -> None:

@@ -60,6 +60,10 @@ class Bar:
         """One more is done."""
         self._progress.advance(self._task)
 
+    def name(self, what: str) -> None:
+        """Say something else beside the bar."""
+        self._progress.update(self._task, description=what)
+
     def set(self, done: int, total: int | None) -> None:
         """``done`` of ``total`` are; None = nobody knows of how many."""
         self._progress.update(self._task, completed=done, total=total)

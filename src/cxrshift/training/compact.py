@@ -47,7 +47,7 @@ def train_autoencoder(
         outputs = outputs.float() / UNIT
         targets = images / UNIT
         error = ((outputs - targets).abs() * weights).mean() / weights.mean()
-        return error + SSIM_WEIGHT * (1.0 - _ssim(outputs, targets))
+        return error + SSIM_WEIGHT * (1.0 - ssim_of_batch(outputs, targets))
 
     fit(network, len(data), loss, schedule, report=report)
 
@@ -98,7 +98,7 @@ def _mix(pairs: Tensor, share: Tensor) -> Tensor:
     return torch.lerp(pairs[:, 0], pairs[:, 1], share)
 
 
-def _ssim(first: Tensor, second: Tensor) -> Tensor:
+def ssim_of_batch(first: Tensor, second: Tensor) -> Tensor:
     """Mean SSIM over 7 x 7 boxes of (N, 1, S, S) pictures in [-1, 1]; a cheap stand-in for the Gaussian window."""
     maps = torch.cat([first, second, first * first, second * second, first * second], 1)
     a, b, aa, bb, ab = functional.avg_pool2d(maps, 7, stride=2).unbind(1)
