@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +13,7 @@ import typer
 from . import train_options as given
 from .console import Screen
 from .exits import EXIT_CODES, errors_told
+from .stops import stops_heeded
 
 if TYPE_CHECKING:
     from ..training.fit import Progress, Validated
@@ -89,7 +88,7 @@ def autoencoder(
 ) -> None:
     """Train an autoencoder to reproduce radiographs, on affine and elastic variations of them."""
     screen = Screen()
-    with errors_told(screen), _stops_heeded() as stop:
+    with errors_told(screen), stops_heeded(screen) as stop:
         from ..training.fit import Schedule
         from ..training.machine import prepare
         from ..training.radiograph_model import Conduct, train_autoencoder
@@ -175,7 +174,7 @@ def classifier(
 ) -> None:
     """Train a classifier on pictures and on what the autoencoder makes of them, and write a model folder."""
     screen = Screen()
-    with errors_told(screen), _stops_heeded() as stop:
+    with errors_told(screen), stops_heeded(screen) as stop:
         from ..training.fit import Schedule
         from ..training.machine import prepare
         from ..training.model_folder import Identity, read_autoencoder
@@ -253,30 +252,3 @@ def _watched(screen: Screen, conduct: Conduct, what: str, steps: int) -> Iterato
             screen.say(f"step {found.step} of {steps}: validation {found.value:.4f} ({figures})")
 
         yield replace(conduct, report=report, validated=validated)
-
-
-@contextmanager
-def _stops_heeded() -> Iterator[Callable[[], bool]]:
-    """Until the end, a first SIGINT or SIGTERM only asks the training for an end, which it makes with a checkpoint.
-
-    A second one ends the process at once; the checkpoint before stays whole.
-    """
-    from ..training.failures import Interrupted
-
-    asked: list[int] = []
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
-        signal.signal(number, before[number])
-
-    before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield lambda: bool(asked)
-    except Interrupted as stopped:
-        Screen().fail(str(stopped))
-        raise typer.Exit(128 + asked[0]) from stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

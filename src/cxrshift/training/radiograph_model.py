@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from ..models.compact import UNIT, CompactAutoencoder, CompactClassifier
+from ..models.compact import CompactAutoencoder, CompactClassifier
 from ..models.manifest import CARD_NAME, ManifestFinding
 from .checkpoint import Checkpoints, Settings
 from .compact import to_model_units
 from .failures import TrainingError
-from .figures import draw_history, draw_reconstructions, draw_rocs
-from .fit import History, Later, Progress, Validated, Validation, fit
+from .figures import draw_history
+from .fit import Later, Progress, Validated, Validation, fit
 from .measure import (
     ReconstructionFigures,
     autoencoder_measure,
     classifier_measure,
-    measure_findings,
     measure_reconstruction,
-    reconstruct,
     score,
 )
 from .model_folder import Identity, TrainedAutoencoder, write_autoencoder, write_model
 from .operating_points import choose_operating_points
 from .pictures import PictureSet
-from .radiograph_card import CardFacts, FindingRow, write_card
+from .radiograph_card import CardFacts, write_card
+from .radiograph_report import draw_sheet, dump, examine, write_report
 from .radiographs import (
     AutoencoderRecipe,
     ClassifierRecipe,
@@ -42,8 +39,6 @@ from .splits import Split
 
 CHECKPOINT = "checkpoint.pt"
 REPORT = "report"
-_SHEET = 10
-"""Pictures on the sheet of reconstructions."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +83,12 @@ def train_autoencoder(pictures: PictureSet, recipe: AutoencoderRecipe, conduct: 
     )
     write_autoencoder(conduct.run, network, pictures.side, arguments)
     figures = measure_reconstruction(network, test)
-    _write_report(
+    write_report(
         conduct.run / REPORT,
         {
             "history.png": draw_history(history, "Autoencoder"),
-            "reconstructions.png": _draw_sheet(network, test, figures),
-            "report.json": _dump({"test": asdict(figures), "history": asdict(history)}),
+            "reconstructions.png": draw_sheet(network, test, figures),
+            "report.json": dump({"test": asdict(figures), "history": asdict(history)}),
         },
     )
     return figures
@@ -147,8 +142,8 @@ def train_classifier(
     points = centre(network, points)
     findings = [ManifestFinding(name, point) for name, point in zip(pictures.findings, points, strict=True)]
     write_model(out, identity, autoencoder, network, arguments, findings)
-    facts, report = _examine(network, encoder, (training, validation, test), points, history)
-    _write_report(out / REPORT, report)
+    facts, report = examine(network, encoder, (training, validation, test), points, history)
+    write_report(out / REPORT, report)
     (out / CARD_NAME).write_text(write_card(identity, facts, recipe, autoencoder, data_note), "utf-8")
     return facts
 
@@ -160,7 +155,7 @@ def centre(network: CompactClassifier, points: tuple[float, ...]) -> tuple[float
     Scores learnt from rare findings are low, and a search that walks down to a floor of 0.05 could end above the point
     that matters. torchxrayvision's scores are centred as well (``op_threshs``).
     """
-    network.bias -= torch.logit(torch.tensor(points)).to(network.bias)
+    network.bias.sub_(torch.logit(torch.tensor(points)).to(network.bias))
     return (0.5,) * len(points)
 
 
@@ -192,67 +187,3 @@ def _flatten(members: Mapping[str, object]) -> dict[str, str | int | float | boo
         elif isinstance(value, str | int | float | bool):
             flat[name] = value
     return flat
-
-
-def _examine(
-    network: CompactClassifier,
-    autoencoder: CompactAutoencoder,
-    parts: tuple[PictureSet, PictureSet, PictureSet],
-    points: tuple[float, ...],
-    history: History,
-) -> tuple[CardFacts, dict[str, bytes]]:
-    """What the card says, and the report's files."""
-    training, validation, test = parts
-    labels = test.labels.cpu().numpy()
-    scores = score(network, to_model_units(test.images))
-    of_copies = score(network, reconstruct(autoencoder, test.images))
-    measured = measure_findings(test.findings, labels, scores, of_copies)
-    reconstruction = measure_reconstruction(autoencoder, test)
-    rows = []
-    for column, (figures, point) in enumerate(zip(measured, points, strict=True)):
-        called = scores[:, column] >= point
-        rows.append(
-            FindingRow(
-                figures,
-                training.count(1)[column],
-                validation.count(1)[column],
-                point,
-                sensitivity=_share(called[labels[:, column] == 1]),
-                specificity=_share(~called[labels[:, column] == 0]),
-            )
-        )
-    counts = tuple(
-        (part, len(pictures), len(set(pictures.groups))) for part, pictures in zip(Split, parts, strict=True)
-    )
-    facts = CardFacts(counts, tuple(rows), reconstruction)
-    areas = [figures.auroc for figures in measured]
-    report = {
-        "history.png": draw_history(history, "Classifier"),
-        "reconstructions.png": _draw_sheet(autoencoder, test, reconstruction),
-        "roc.png": draw_rocs(test.findings, labels, scores, areas, f"{len(test)} pictures of held-back patients"),
-        "report.json": _dump({"test": asdict(facts), "history": asdict(history)}),
-    }
-    return facts, report
-
-
-def _draw_sheet(autoencoder: CompactAutoencoder, test: PictureSet, figures: ReconstructionFigures) -> bytes:
-    some = test.images[:: max(1, len(test) // _SHEET)][:_SHEET]
-    originals, copies = to_model_units(some)[:, 0].cpu().numpy(), reconstruct(autoencoder, some)[:, 0].cpu().numpy()
-    title = f"Held-back patients: MAE {figures.mae:.1f} of {2 * UNIT:.0f}, SSIM {figures.ssim:.3f}"
-    return draw_reconstructions(originals, copies, title)
-
-
-def _share(hits: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> float:
-    return float(hits.mean()) if len(hits) else float("nan")
-
-
-def _write_report(folder: Path, files: Mapping[str, bytes]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-
-
-def _dump(members: Mapping[str, object]) -> bytes:
-    """JSON, with what is not a number as null."""
-    finite = json.loads(json.dumps(members), parse_constant=lambda constant: None)
-    return (json.dumps(finite, indent=1) + "\n").encode()
