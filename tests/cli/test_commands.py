@@ -44,6 +44,9 @@ COMMANDS = [
     ["evaluate", "reader-study"],
     ["evaluate", "localisation"],
     ["evaluate", "faithfulness"],
+    ["train"],
+    ["train", "autoencoder"],
+    ["train", "classifier"],
 ]
 
 

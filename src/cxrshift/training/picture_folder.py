@@ -54,17 +54,18 @@ class _Row:
 def read_folder(
     source: Source, *, cache: Path, workers: int = 2, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> PictureSet:
-    """The pictures of a folder, decoded in ``workers`` processes and kept in ``cache``. Raises PicturesError.
+    """The pictures of a folder, decoded in ``workers`` processes (1 = in this one) and kept in ``cache``.
 
-    ``progress`` is told how many are done, and of how many.
+    Raises PicturesError. ``progress`` is told how many are done, and of how many.
     """
     rows = _read_rows(source)
     findings = sorted({label for row in rows for label in row.labels} - {NO_FINDING})
 
     def read() -> PictureSet:
         read_one = partial(_read_picture, folder=source.folder, masks=source.masks, side=source.side)
+        some = map_in_processes(read_one, rows, workers=workers, chunk=8) if workers > 1 else map(read_one, rows)
         pictures = []
-        for picture in map_in_processes(read_one, rows, workers=workers, chunk=8):
+        for picture in some:
             pictures.append(picture)
             progress(len(pictures), len(rows))
         groups = [row.group for row in rows]
