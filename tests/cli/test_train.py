@@ -152,6 +152,7 @@ def test_card_and_report_say_what_was_measured_on_whom(model: Path) -> None:
         (["--seed", "1"], "other settings: seed was 0 and is 1"),
         (["--rate", "0.1"], "peak_rate was 0.002 and is 0.1"),
         (["--split-seed", "3"], "pictures was"),
+        (["--width", "12"], "must be a multiple of 8"),
         (["--device", "tpu"], "must be cpu or cuda"),
         (["--dataset", "NIH"], "no dataset NIH; it has toys"),
     ],

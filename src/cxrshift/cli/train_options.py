@@ -59,10 +59,10 @@ Cache = Annotated[
         rich_help_panel=DATA,
     ),
 ]
-Steps = Annotated[int, typer.Option(min=1, metavar="N", rich_help_panel=HOW)]
+Steps = Annotated[int, typer.Option(min=1, metavar="N", help="How many at most.", rich_help_panel=HOW)]
 Batch = Annotated[int, typer.Option(min=4, metavar="N", help="Pictures in a step.", rich_help_panel=HOW)]
 Rate = Annotated[float, typer.Option(min=0, metavar="RATE", help="The highest learning rate.", rich_help_panel=HOW)]
-Decay = Annotated[float, typer.Option("--weight-decay", min=0, metavar="SHARE", rich_help_panel=HOW)]
+Decay = Annotated[float, typer.Option("--weight-decay", min=0, metavar="W", help="Of AdamW.", rich_help_panel=HOW)]
 Average = Annotated[
     float,
     typer.Option(
@@ -89,7 +89,7 @@ Latent = Annotated[
 SsimWeight = Annotated[
     float, typer.Option(min=0, metavar="W", help="Of 1 - SSIM beside the absolute error.", rich_help_panel=HOW)
 ]
-Seed = Annotated[int, typer.Option(min=0, metavar="SEED", rich_help_panel=HOW)]
+Seed = Annotated[int, typer.Option(min=0, metavar="SEED", help="Of first weights and every draw.", rich_help_panel=HOW)]
 Noise = Annotated[
     float, typer.Option(min=0, metavar="SHARE", help="On the latent, of its spread.", rich_help_panel=HOW)
 ]

@@ -28,7 +28,8 @@ its explanations are for research and demonstration.
 | findings | {findings} |
 | output | probabilities; the manifest holds each finding's operating point |
 | autoencoder | absolute error + a share of 1 - SSIM; affine, elastic and tone augmentation; noise on the latent |
-| classifier | {steps} steps of {batch}: half pictures, half decoded, {mixed:.0%} of these from between two patients |
+| classifier | {steps} steps of {batch}: {first:.0%} of them on pictures, then half of each batch is decoded |
+| decoded | {mixed:.0%} from between the latents of two patients, with labels as far between |
 | operating points | Youden's index on the validation pictures, median over resamples |
 
 ## Data
@@ -111,6 +112,7 @@ def write_card(
         findings=", ".join(row.figures.finding for row in facts.findings),
         steps=recipe.schedule.steps,
         batch=recipe.schedule.batch,
+        first=recipe.pictures_first,
         mixed=recipe.mixed,
         note=f"{note.strip()}\n\n" if note.strip() else "",
         test=TEST_SHARE,

@@ -62,6 +62,7 @@ def train_autoencoder(pictures: PictureSet, recipe: AutoencoderRecipe, conduct: 
 
     The figures are of the test split's pictures. Raises TrainingError.
     """
+    _check_width(recipe.width)
     training, validation, test = _split(pictures, conduct.device)
     torch.manual_seed(recipe.schedule.seed)
     arguments = {"width": recipe.width, "latent": recipe.latent}
@@ -111,6 +112,7 @@ def train_classifier(
     """
     if pictures.side != autoencoder.side:
         raise TrainingError(f"The autoencoder takes {autoencoder.side} pixels; the pictures have {pictures.side}.")
+    _check_width(recipe.width)
     training, validation, test = _split(pictures, conduct.device)
     encoder = autoencoder.network.to(conduct.device)
     torch.manual_seed(recipe.schedule.seed)
@@ -157,6 +159,11 @@ def centre(network: CompactClassifier, points: tuple[float, ...]) -> tuple[float
     """
     network.bias.sub_(torch.logit(torch.tensor(points)).to(network.bias))
     return (0.5,) * len(points)
+
+
+def _check_width(width: int) -> None:
+    if width < 8 or width % 8:
+        raise TrainingError("The width must be a multiple of 8: the networks normalise in 8 groups of channels.")
 
 
 def _split(pictures: PictureSet, device: str) -> tuple[PictureSet, PictureSet, PictureSet]:
