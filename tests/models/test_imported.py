@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,10 +19,12 @@ from cxrshift.core.engine import Engine, Order
 from cxrshift.core.model import FindingSpec, Model, ModelSpec
 from cxrshift.errors import ManifestError, MethodError, ModelError
 from cxrshift.image.radiograph import Radiograph
+from cxrshift.models.imported_autoencoders import build_reused
 from cxrshift.models.imported_bridge import Bridge
 from cxrshift.models.loader import load_model
 from cxrshift.models.manifest import ManifestFinding, read_manifest
 from cxrshift.models.own import OwnAutoencoder, OwnModel, check_folder, import_own
+from cxrshift.models.releases import library
 from cxrshift_api.types import ExplainOptions, Explanation
 from tests.cli.toy_model import make_model_folder
 from tests.models.own_networks import (
@@ -33,6 +37,7 @@ from tests.models.own_networks import (
     write_pt2,
     write_script,
 )
+from tests.models.toy import MANIFEST
 
 FINDINGS = (ManifestFinding("Effusion"), ManifestFinding("Mass", 0.3))
 PICTURES = torch.rand(2, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
@@ -261,3 +266,24 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     own = OwnModel("../own", tmp_path / "c.pt2", tmp_path, FINDINGS)
     with pytest.raises(ManifestError, match="lower-case letters"):
         import_own(own, out=tmp_path)
+
+
+def test_the_autoencoder_of_torchxrayvision_is_reused(tmp_path: Path) -> None:
+    network = library("autoencoders").ResNetAE(None)
+    network.weights = None
+    manifest = replace(MANIFEST, input_size=224)
+    content = safetensors.torch.save(network.state_dict())
+    reused = build_reused(manifest, {"kind": "xrv", "file": "a.safetensors"}, source="a.safetensors", content=content)
+    for module in (network, reused):
+        module.eval()
+    images = torch.linspace(-1024, 1024, 224 * 224).reshape(1, 1, 224, 224)
+    with torch.no_grad():
+        latents = network.encode(images, check_resolution=False)
+        torch.testing.assert_close(reused.encode(images), latents)  # type: ignore[operator]
+        assert reused.decode(latents).shape == images.shape  # type: ignore[operator]
+    for wrong, says in (
+        ({"kind": "toy"}, "kind must be one of"),
+        ({"kind": "compact", "depth": 3}, "no compact autoencoder takes"),
+    ):
+        with pytest.raises(ManifestError, match=says):
+            build_reused(manifest, wrong, source="a.safetensors", content=content)  # type: ignore[arg-type]

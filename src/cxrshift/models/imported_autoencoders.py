@@ -87,7 +87,9 @@ def build_reused(
             try:
                 network = CompactAutoencoder(**options)
             except (TypeError, ValueError, RuntimeError) as error:
-                raise ManifestError("manifest.toml: networks.autoencoder holds an argument that it cannot.") from error
+                raise ManifestError(
+                    "manifest.toml: networks.autoencoder holds an argument that no compact autoencoder takes."
+                ) from error
             fill(network, tensors, source=source)
             return network
         case "xrv":
