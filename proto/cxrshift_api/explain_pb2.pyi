@@ -148,7 +148,7 @@ class Side(_message.Message):
     def __init__(self, stop: _Optional[_Union[StopReason, str]] = ..., limit: _Optional[float] = ..., evaluated: _Optional[int] = ...) -> None: ...
 
 class QualityCard(_message.Message):
-    __slots__ = ("ssim", "mae", "score_gap", "drop", "rise", "monotonicity", "gradient_norm", "warnings")
+    __slots__ = ("ssim", "mae", "score_gap", "drop", "rise", "monotonicity", "gradient_norm", "warnings", "distance")
     SSIM_FIELD_NUMBER: _ClassVar[int]
     MAE_FIELD_NUMBER: _ClassVar[int]
     SCORE_GAP_FIELD_NUMBER: _ClassVar[int]
@@ -157,6 +157,7 @@ class QualityCard(_message.Message):
     MONOTONICITY_FIELD_NUMBER: _ClassVar[int]
     GRADIENT_NORM_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    DISTANCE_FIELD_NUMBER: _ClassVar[int]
     ssim: float
     mae: float
     score_gap: float
@@ -165,7 +166,8 @@ class QualityCard(_message.Message):
     monotonicity: float
     gradient_norm: float
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, ssim: _Optional[float] = ..., mae: _Optional[float] = ..., score_gap: _Optional[float] = ..., drop: _Optional[float] = ..., rise: _Optional[float] = ..., monotonicity: _Optional[float] = ..., gradient_norm: _Optional[float] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    distance: float
+    def __init__(self, ssim: _Optional[float] = ..., mae: _Optional[float] = ..., score_gap: _Optional[float] = ..., drop: _Optional[float] = ..., rise: _Optional[float] = ..., monotonicity: _Optional[float] = ..., gradient_norm: _Optional[float] = ..., warnings: _Optional[_Iterable[str]] = ..., distance: _Optional[float] = ...) -> None: ...
 
 class FileDigest(_message.Message):
     __slots__ = ("name", "sha256")

@@ -103,8 +103,10 @@ def _decode_side(message: pb.Side) -> Side:
 
 
 def _decode_quality(message: pb.QualityCard) -> QualityCard:
-    numbers = {f.name: getattr(message, f.name) for f in fields(QualityCard) if f.name != "warnings"}
-    return QualityCard(**numbers, warnings=tuple(message.warnings))
+    members = {f.name: getattr(message, f.name) for f in fields(QualityCard)}
+    members["warnings"] = tuple(message.warnings)
+    members["distance"] = message.distance if message.HasField("distance") else None
+    return QualityCard(**members)
 
 
 def _encode_receipt(receipt: Receipt) -> pb.Receipt:

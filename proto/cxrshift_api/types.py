@@ -168,6 +168,11 @@ class QualityCard:
     """‖g‖ of the latent gradient, in score per latent unit."""
     warnings: tuple[str, ...]
     """What a reader must know, in words; empty when nothing stands out."""
+    distance: float | None = None
+    """How far the latent lies from those of the training radiographs, where 1 is the limit; None = the model says not.
+
+    Above 1 the image is unlike what the model was trained on.
+    """
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from .model import LatentModel, Model, as_model
 from .options import check_options, choose_findings, settle_options
 from .passes import Passes, Shapes, probabilities
 from .preprocess import describe_preprocessing, pixel_scale, prepare, store
-from .quality import assess
+from .quality import Likeness, assess, compare
 from .saliency import ROWS_OF_A_MAP, add_maps
 from .shift import Failure, Shift, Stopwatch, Wanted, shift
 
@@ -129,6 +129,7 @@ class Engine:
         if not wanted:
             return outcomes
         darkest = self.spec.input_range[0]
+        likenesses: dict[int, Likeness] = {}
         for want, shifted in shift(self._passes, latents, wanted, darkest=darkest, budget=self._budget, watch=watch):
             so_far = outcomes[want.image]
             if isinstance(so_far, Problem):
@@ -136,8 +137,11 @@ class Engine:
             if isinstance(shifted, Failure):
                 outcomes[want.image] = self._no_explanation(want, shifted)
                 continue
-            explanation = self._explanation(want, shifted, images[want.image, 0], scores[want.image])
-            outcomes[want.image] = (*so_far, replace(explanation, saliency=maps[want]))
+            image, i = images[want.image, 0], want.image
+            if i not in likenesses:  # the same for every finding of a radiograph
+                likenesses[i] = self._likeness(image, shifted.frames[shifted.zero], latents[i])
+            explanation = self._explanation(want, shifted, image, scores[i], likenesses[i])
+            outcomes[i] = (*so_far, replace(explanation, saliency=maps[want]))
         return outcomes
 
     def _add_maps(
@@ -180,22 +184,28 @@ class Engine:
             case Failure.BROKEN:
                 return _no_probability()
 
-    def _explanation(self, want: Wanted, shifted: Shift, image: Tensor, scores: Float32Array) -> Explanation:
+    def _likeness(self, image: Tensor, reconstruction: Tensor, latent: Tensor) -> Likeness:
+        low, high = self.spec.input_range
+        familiarity, limit = self.model.familiarity, self.spec.limits.max_distance
+        distance = None if familiarity is None or limit is None else familiarity.distance(latent) / limit
+        return compare(image.to(reconstruction), reconstruction, data_range=high - low, distance=distance)
+
+    def _explanation(
+        self, want: Wanted, shifted: Shift, image: Tensor, scores: Float32Array, likeness: Likeness
+    ) -> Explanation:
         """``image`` (H, W) and its own ``scores`` (F,), beside what the shift made of it."""
         reconstruction = shifted.frames[shifted.zero]
         curve = shifted.scores[:, want.column]
-        low, high = self.spec.input_range
         finding = self.spec.findings[want.column]
         kind = want.options.heatmap
         quality = assess(
-            radiograph=image.to(reconstruction),
-            reconstruction=reconstruction,
-            data_range=high - low,
+            likeness,
             score_gap=abs(float(scores[want.column]) - float(curve[shifted.zero])),
             curve=curve,
             zero=shifted.zero,
             gradient_norm=shifted.gradient_norm,
             found=shifted.found,
+            limits=self.spec.limits,
         )
         return Explanation(
             finding=finding.name,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 from cxrshift_api.types import FileDigest
+
+from .familiarity import Familiarity
+from .limits import QualityLimits
 
 DEFAULT_INPUT_SIZE = 224
 DEFAULT_INPUT_RANGE = (-1024.0, 1024.0)
@@ -63,15 +66,21 @@ class ModelSpec:
     precision: str = "float32"
     runtime: str = "torch"
     files: tuple[FileDigest, ...] = ()
+    limits: QualityLimits = field(default_factory=QualityLimits)
+    """Where its quality cards begin to warn."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model ready to be explained. ``device`` is where its networks live, as torch names it."""
+    """A model ready to be explained. ``device`` is where its networks live, as torch names it.
+
+    ``familiarity`` measures what is unlike its training radiographs; None where the model has no such reference.
+    """
 
     spec: ModelSpec
     networks: LatentModel
     device: str = "cpu"
+    familiarity: Familiarity | None = None
 
 
 def as_model(candidate: Model | LatentModel) -> Model:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,12 +12,9 @@ from torch.nn import functional
 
 from cxrshift_api.types import Float32Array, QualityCard, StopReason
 
+from .limits import QualityLimits
 from .search import LambdaRange
 
-LOW_SSIM = 0.6
-HIGH_SCORE_GAP = 0.2
-LOW_MOVEMENT = 0.1
-LOW_MONOTONICITY = 0.8
 FALL = 1e-4
 """A smaller step down is a saturated score's last digits trembling."""
 
@@ -44,53 +44,98 @@ def monotonicity(curve: Float32Array) -> float:
     return float((np.diff(curve) >= -FALL).mean())
 
 
+@dataclass(frozen=True)
+class Likeness:
+    """What of a quality card belongs to the radiograph, whatever finding is explained."""
+
+    ssim: float
+    mae: float
+    contrast: float
+    """Standard deviation of the radiograph's pixels, as a share of the grey range."""
+    distance: float | None
+
+
+def compare(radiograph: Tensor, reconstruction: Tensor, *, data_range: float, distance: float | None) -> Likeness:
+    """How like ``radiograph`` its ``reconstruction`` is, both (H, W) in model units, whose span is ``data_range``.
+
+    ``distance`` is that of its latent, in units of the limit.
+    """
+    return Likeness(
+        ssim=structural_similarity(radiograph, reconstruction, data_range=data_range),
+        mae=float((radiograph - reconstruction).abs().mean(dtype=torch.float64)),
+        contrast=contrast(radiograph, data_range),
+        distance=distance,
+    )
+
+
+def contrast(image: Tensor, data_range: float) -> float:
+    """Standard deviation of an image (H, W) in model units, as a share of their span."""
+    return float(image.double().std(correction=0)) / data_range
+
+
 def assess(
+    likeness: Likeness,
     *,
-    radiograph: Tensor,
-    reconstruction: Tensor,
-    data_range: float,
     score_gap: float,
     curve: Float32Array,
     zero: int,
     gradient_norm: float,
     found: LambdaRange,
+    limits: QualityLimits,
 ) -> QualityCard:
     """The quality card of one explanation.
 
-    ``radiograph`` and ``reconstruction`` (H, W) in model units, whose span is ``data_range``; ``curve`` (R,) the
-    finding's score on every frame, ``zero`` the index of the reconstruction among them.
+    ``curve`` (R,) the finding's score on every frame, ``zero`` the index of the reconstruction among them.
     """
-    similarity = structural_similarity(radiograph, reconstruction, data_range=data_range)
-    drop = float(curve[zero] - curve[: zero + 1].min())
-    rise = float(curve[zero:].max() - curve[zero])
-    steadiness = monotonicity(curve)
-    return QualityCard(
-        ssim=similarity,
-        mae=float((radiograph - reconstruction).abs().mean(dtype=torch.float64)),
+    card = QualityCard(
+        ssim=likeness.ssim,
+        mae=likeness.mae,
         score_gap=score_gap,
-        drop=drop,
-        rise=rise,
-        monotonicity=steadiness,
+        drop=float(curve[zero] - curve[: zero + 1].min()),
+        rise=float(curve[zero:].max() - curve[zero]),
+        monotonicity=monotonicity(curve),
         gradient_norm=gradient_norm,
-        warnings=tuple(_warnings(similarity, score_gap, max(drop, rise), steadiness, found)),
+        warnings=(),
+        distance=likeness.distance,
     )
+    held_back = StopReason.PIXEL_CHANGE in (found.below.stop, found.above.stop)
+    return replace(card, warnings=tuple(_warnings(card, likeness, limits, held_back)))
 
 
-def _warnings(ssim: float, gap: float, movement: float, steadiness: float, found: LambdaRange) -> list[str]:
-    warnings = []
-    if ssim < LOW_SSIM:
-        warnings.append(
-            f"The autoencoder reproduces this radiograph poorly (SSIM {ssim:.2f}): the frames may miss what matters."
+def _warnings(card: QualityCard, likeness: Likeness, limits: QualityLimits, held_back: bool) -> Iterator[str]:
+    """What is past its limit, in words. ``held_back`` says that a search was stopped by the change of pixels.
+
+    That alone is no fault: a large heart cannot shrink without many pixels changing. It is where the score hardly
+    moved.
+    """
+    if card.distance is not None and card.distance > 1.0:
+        yield (
+            f"This image is unlike the radiographs that the model was trained on (distance {card.distance:.1f}, of at "
+            "most 1): its scores and this explanation may mean nothing."
         )
-    if gap > HIGH_SCORE_GAP:
-        warnings.append(
-            f"The classifier scores the reconstruction {gap:.2f} away from the radiograph: "
+    if _below(likeness.contrast, limits.min_contrast):
+        yield "This image has hardly any contrast: there is nothing on it to explain."
+    if _below(card.ssim, limits.min_ssim):
+        yield (
+            f"The autoencoder reproduces this radiograph poorly (SSIM {card.ssim:.2f}): "
+            "the frames may miss what matters."
+        )
+    if _above(card.score_gap, limits.max_score_gap):
+        yield (
+            f"The classifier scores the reconstruction {card.score_gap:.2f} away from the radiograph: "
             "the explanation is of the reconstruction."
         )
-    if movement < LOW_MOVEMENT:
-        warnings.append(f"The shift hardly moves the score (by {movement:.2f} at most): read the heatmap with caution.")
-    if steadiness < LOW_MONOTONICITY:
-        warnings.append(f"The score does not follow the shift (monotone over {steadiness:.0%} of the steps).")
-    if StopReason.PIXEL_CHANGE in (found.below.stop, found.above.stop):
-        warnings.append("The shift was held back because too many pixels changed.")
-    return warnings
+    movement = max(card.drop, card.rise)
+    if _below(movement, limits.min_movement):
+        why = " before too many pixels change" if held_back else ""
+        yield f"The shift hardly moves the score{why} (by {movement:.2f} at most): read the heatmap with caution."
+    if _below(card.monotonicity, limits.min_monotonicity):
+        yield f"The score does not follow the shift (monotone over {card.monotonicity:.0%} of the steps)."
+
+
+def _below(value: float, limit: float | None) -> bool:
+    return limit is not None and value < limit
+
+
+def _above(value: float, limit: float | None) -> bool:
+    return limit is not None and value > limit

@@ -5,16 +5,21 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, cast
 
+import torch
 from torch import nn
 
+from ..core.familiarity import Familiarity
+from ..core.limits import QualityLimits
 from ..core.model import FindingSpec, LatentModel, Model, ModelSpec
-from ..errors import ManifestError, MethodError, ModelError
+from ..errors import ManifestError, MethodError, ModelError, WeightsError
 from .folders import find_model
 from .manifest import NAME_PATTERN, Manifest, read_manifest
+from .reference import read_familiarity
 from .weights import read_weights
 
 KINDS: Final[Mapping[str, str]] = MappingProxyType(
@@ -48,7 +53,9 @@ def load_model(name_or_folder: str | Path, *, device: str = "cpu", kinds: Mappin
     if networks.findings != tuple(finding.name for finding in manifest.findings):
         raise MethodError(f"The networks of {manifest.name} do not score the findings that its manifest lists.")
     _freeze(networks, device)
-    return Model(describe(manifest), networks, device)
+    model = Model(describe(manifest), networks, device, _familiarity(folder, manifest))
+    _check_reference(model)
+    return model
 
 
 def describe(manifest: Manifest) -> ModelSpec:
@@ -63,6 +70,7 @@ def describe(manifest: Manifest) -> ModelSpec:
         precision=manifest.precision,
         runtime=manifest.runtime,
         files=manifest.files,
+        limits=QualityLimits() if manifest.quality is None else manifest.quality.limits,
     )
 
 
@@ -74,8 +82,29 @@ def _networks(folder: Path, manifest: Manifest, kinds: Mapping[str, str]) -> Lat
     if manifest.kind not in kinds:
         raise ManifestError(f"manifest.toml: kind must be one that this version knows: {', '.join(sorted(kinds))}.")
     module = importlib.import_module(kinds[manifest.kind])
+    if manifest.quality and manifest.quality.reference:  # that file is no kind's business
+        manifest = replace(manifest, files=tuple(f for f in manifest.files if f.name != manifest.quality.reference))
     weights = getattr(module, "read", read_weights)(folder, manifest)
     return cast(LatentModel, module.build(manifest, weights))
+
+
+def _familiarity(folder: Path, manifest: Manifest) -> Familiarity | None:
+    name = manifest.quality and manifest.quality.reference
+    return next((read_familiarity(folder, file) for file in manifest.files if file.name == name), None)
+
+
+def _check_reference(model: Model) -> None:
+    """Refuse a reference of other latents now: with the first radiograph it would fail as a fault of this service."""
+    if model.familiarity is None:
+        return
+    side = model.spec.input_size
+    with torch.no_grad():
+        numbers = model.networks.encode(torch.zeros(1, 1, side, side, device=model.device)).numel()
+    if numbers != len(model.familiarity.mean):
+        raise WeightsError(
+            f"The reference of {model.spec.name} is of latents of {len(model.familiarity.mean)} numbers; its networks "
+            f"make {numbers}. Learn it again: cxrshift train quality."
+        )
 
 
 def _freeze(networks: LatentModel, device: str) -> None:

@@ -18,6 +18,11 @@ trained = true
 name = "classifier.safetensors"
 sha256 = "<64 hexadecimal digits>"
 
+[quality]
+reference = "familiarity.safetensors"
+max_distance = 1.4
+min_ssim = 0.7
+
 [networks.classifier]
 width = 32
 """
@@ -31,9 +36,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 from cxrshift_api.types import FileDigest
 
+from ..core.limits import QualityLimits
 from ..errors import ManifestError
 from .toml_fields import Table
 
@@ -56,6 +63,19 @@ _TAKEN_NAMES = frozenset({FILE_NAME, CARD_NAME, "model-config.yaml", "MAR-INF"})
 """Names that a model folder, or what TorchServe loads of it, already gives to other files."""
 
 
+_LIMITS: Final = MappingProxyType(
+    {
+        "max_distance": (1e-6, 1e6),
+        "min_contrast": (0.0, 1.0),
+        "min_ssim": (-1.0, 1.0),
+        "max_score_gap": (0.0, 1.0),
+        "min_movement": (0.0, 1.0),
+        "min_monotonicity": (0.0, 1.0),
+    }
+)
+"""The range of each field of QualityLimits."""
+
+
 @dataclass(frozen=True)
 class ManifestFinding:
     """One output of the classifier, in order: core.model.FindingSpec without torch."""
@@ -64,6 +84,15 @@ class ManifestFinding:
     operating_point: float = 0.5
     """Score in [0, 1] at which the finding counts as present."""
     trained: bool = True
+
+
+@dataclass(frozen=True)
+class ManifestQuality:
+    """Where quality cards warn, learnt for this model. A limit that the table leaves out is not held."""
+
+    limits: QualityLimits
+    reference: str | None = None
+    """With ``max_distance``: which of the files tells how far a latent is from those of the training radiographs."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +114,8 @@ class Manifest:
     runtime: str = "torch"
     networks: Networks = field(default_factory=dict, hash=False)
     """Constructor arguments of each network, by the network's name."""
+    quality: ManifestQuality | None = None
+    """None = the limits of a model that states none."""
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -119,9 +150,13 @@ def parse_manifest(content: bytes) -> Manifest:
         files=_files(document),
         precision=document.text("precision", _PRECISION, "float32, bfloat16 or float16", default="float32"),
         runtime=document.text("runtime", _TOKEN, _TOKEN_RULE, default="torch"),
+        quality=_quality(document),
         networks=MappingProxyType({k: MappingProxyType(t.arguments()) for k, t in document.tables("networks").items()}),
     )
     document.close()
+    reference = manifest.quality.reference if manifest.quality else None
+    if reference is not None and reference not in [file.name for file in manifest.files]:
+        raise ManifestError(f"{FILE_NAME}: quality.reference must be one of files.")
     return manifest
 
 
@@ -161,6 +196,16 @@ def _files(document: Table) -> tuple[FileDigest, ...]:
     return tuple(files)
 
 
+def _quality(document: Table) -> ManifestQuality | None:
+    table = document.table("quality")
+    if table is None:
+        return None
+    limits = QualityLimits(**{name: table.optional(name, *span) for name, span in _LIMITS.items()})
+    reference = table.text("reference", _FILE, "the name of a file") if limits.max_distance is not None else None
+    table.close()
+    return ManifestQuality(limits, reference)
+
+
 def _check_distinct(document: Table, field_name: str, names: Sequence[str]) -> None:
     if len(set(names)) != len(names):
         raise document.refuse(field_name, "must have different names")
@@ -178,6 +223,13 @@ def _lines(manifest: Manifest) -> Iterator[str]:
         yield "\n[[files]]"
         yield f"name = {_value(file.name)}"
         yield f"sha256 = {_value(file.sha256)}"
+    if manifest.quality is not None:
+        yield "\n[quality]"
+        if manifest.quality.reference is not None:
+            yield f"reference = {_value(manifest.quality.reference)}"
+        for name in _LIMITS:
+            if (limit := getattr(manifest.quality.limits, name)) is not None:
+                yield f"{name} = {_value(limit)}"
     for network, arguments in manifest.networks.items():
         yield f"\n[networks.{_key(network)}]"
         for argument, value in arguments.items():

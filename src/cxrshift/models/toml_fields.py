@@ -61,6 +61,15 @@ class Table:
                 return float(low), float(high)
         raise self.refuse(field, "must be two finite numbers, the lower first")
 
+    def optional(self, field: str, low: float, high: float) -> float | None:
+        """A number from ``low`` to ``high``; None where it is not there."""
+        value = self.take(field, None)
+        if value is None:
+            return None
+        if not _is_finite(value) or not low <= value <= high:
+            raise self.refuse(field, f"must be a number from {low:g} to {high:g}")
+        return float(value)
+
     def flag(self, field: str, default: object = _MISSING) -> bool:
         """A boolean."""
         value = self.take(field, default)
@@ -74,6 +83,11 @@ class Table:
         if not isinstance(value, list) or not value:
             raise self.refuse(field, f"must be an array of tables, [[{field}]], and hold one at least")
         return [Table(row, f"{self._name(field)}[{i}]") for i, row in enumerate(value)]
+
+    def table(self, field: str) -> Table | None:
+        """A table; None where there is none."""
+        inner = self.take(field, None)
+        return None if inner is None else Table(inner, self._name(field))
 
     def tables(self, field: str) -> dict[str, Table]:
         """A table of tables; empty where there is none."""

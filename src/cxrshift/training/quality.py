@@ -1,0 +1,198 @@
+"""Learn from radiographs where a model's quality cards warn, and write it into the model's folder.
+
+The reference, what a familiar latent is, is learnt from the radiographs that trained the model, the limits from those
+of the validation patients alone: a model is at home on what it was trained on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cxrshift_api.types import ExplainOptions, Explanation, Problem
+
+from ..core.engine import Engine, Order
+from ..core.familiarity import Familiarity
+from ..core.limits import QualityLimits
+from ..core.model import Model
+from ..core.passes import Passes
+from ..core.preprocess import prepare
+from ..core.quality import contrast
+from ..image.radiograph import Radiograph
+from ..models.manifest import ManifestQuality, read_manifest, write_manifest
+from ..models.reference import write_familiarity
+from .failures import TrainingError
+
+BUDGET = 0.025
+"""The share of ordinary radiographs that may be warned of, all warnings together."""
+COMPONENTS = 32
+MAX_BASIS = 400_000
+"""Numbers of the basis, of two bytes each: the reference stays under a megabyte."""
+FEWEST = 40
+"""Radiographs of either kind, below which a limit would be a guess."""
+
+MEASURES: Final = MappingProxyType(
+    {
+        "max_distance": 1,
+        "min_contrast": -1,
+        "min_ssim": -1,
+        "max_score_gap": 1,
+        "min_movement": -1,
+        "min_monotonicity": -1,
+    }
+)
+"""Each limit, and the direction in which its measure becomes worse."""
+
+
+@dataclass(frozen=True)
+class LearntQuality:
+    """Limits and reference, and how they were found."""
+
+    limits: QualityLimits
+    familiarity: Familiarity
+    training: int
+    validation: int
+    past: tuple[tuple[str, int], ...]
+    """For each limit how many validation radiographs are past it."""
+    warned: int
+    """Validation radiographs past any of them."""
+
+
+def learn_limits(
+    model: Model,
+    training: Sequence[Radiograph],
+    validation: Sequence[Radiograph],
+    *,
+    budget: float = BUDGET,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> LearntQuality:
+    """Limits such that a share ``budget`` of the validation radiographs, asked about as by default, is warned of.
+
+    ``progress`` is told how many radiographs are done, and of how many. Raises TrainingError where there are too few.
+    """
+    if min(len(training), len(validation)) < FEWEST:
+        raise TrainingError(f"At least {FEWEST} radiographs to train and {FEWEST} to validate are needed.")
+    total = len(training) + len(validation)
+    familiarity = fit_familiarity(_encode(model, training, lambda done: progress(done, total)))
+    open_limits = QualityLimits(**{**dict.fromkeys(MEASURES), "max_distance": 1.0})  # a distance as it is, no warning
+    spec = replace(model.spec, limits=open_limits)
+    engine = Engine(replace(model, spec=spec, familiarity=familiarity))
+    rows = []
+    for done, radiograph in enumerate(validation, len(training) + 1):
+        if (row := _measure(engine, radiograph)) is not None:
+            rows.append(row)
+        progress(done, total)
+    if len(rows) < FEWEST:
+        raise TrainingError(f"Only {len(rows)} of the radiographs to validate can be explained; {FEWEST} are needed.")
+    measured = np.array(rows)
+    limits = choose_limits(measured, budget)
+    past = measured > [_worse(name, getattr(limits, name)) for name in MEASURES]
+    counts = tuple(zip(MEASURES, map(int, past.sum(0)), strict=True))
+    return LearntQuality(limits, familiarity, len(training), len(rows), counts, int(past.any(1).sum()))
+
+
+def fit_familiarity(latents: Tensor, *, components: int = COMPONENTS) -> Familiarity:
+    """Probabilistic PCA of latents (N, D): the maximum likelihood of Tipping and Bishop, JRSS B 61 (1999).
+
+    The principal axes by the N x N products, for N is the smaller one. They are kept in float16.
+    """
+    count, size = latents.shape
+    components = max(1, min(components, MAX_BASIS // size, count - 2, size - 1))
+    mean = latents.double().mean(0)
+    offsets = latents.double() - mean
+    values, vectors = torch.linalg.eigh(offsets @ offsets.T)
+    values, vectors = values.flip(0)[:components], vectors.flip(1)[:, :components]
+    if not float(values[-1]) > 0.0:
+        raise TrainingError("The radiographs' latents hardly differ: there is nothing to learn from them.")
+    rest = (offsets.square().sum() - values.sum()) / count / (size - components)
+    basis = (offsets.T @ vectors / values.sqrt()).T
+    return Familiarity(mean.float(), basis.half(), (values / count).float(), rest.float())
+
+
+def choose_limits(measured: NDArray[np.float64], budget: float) -> QualityLimits:
+    """Limits past which a share ``budget`` of the rows lies at most, in any measure.
+
+    ``measured`` (N, 6): for each radiograph its worst value of each of MEASURES, turned so that more is worse. Every
+    measure has as many radiographs past its limit, as far as equal values allow; the limit lies midway to the next.
+    """
+    ordered = np.sort(measured, axis=0)[::-1]
+    chosen = _between(ordered, 0)
+    for allowed in range(len(measured) - 1):
+        limits = _between(ordered, allowed)
+        if (measured > limits).any(1).mean() > budget:
+            break
+        chosen = limits
+    named = zip(MEASURES, chosen, strict=True)
+    return QualityLimits(**{name: _worse(name, _outward(float(limit))) for name, limit in named})
+
+
+def write_quality(folder: Path, learnt: LearntQuality, *, version: str = "") -> None:
+    """Write reference and limits into a model folder of any kind; ``version`` becomes the model's where one is given.
+
+    Raises ModelError.
+    """
+    manifest = read_manifest(folder)
+    before = manifest.quality.reference if manifest.quality else None
+    digest = write_familiarity(learnt.familiarity, folder)
+    files = tuple(file for file in manifest.files if file.name not in (before, digest.name))
+    quality = ManifestQuality(learnt.limits, digest.name)
+    changed = replace(manifest, version=version or manifest.version, files=(*files, digest), quality=quality)
+    write_manifest(changed, folder)
+
+
+def pictures_as_radiographs(images: Tensor) -> Sequence[Radiograph]:
+    """(N, S, S) uint8 over the whole range of tones as Radiographs."""
+    return [Radiograph(image.numpy().astype(np.float32) / np.float32(255)) for image in images.cpu()]
+
+
+def _encode(model: Model, radiographs: Iterable[Radiograph], progress: Callable[[int], None]) -> Tensor:
+    """The latents (N, D) float32 on the CPU."""
+    passes = Passes(model)
+    latents = []
+    for done, radiograph in enumerate(radiographs, 1):
+        latents.append(passes.encode(prepare(radiograph, model.spec)[None]).flatten().float().cpu())
+        progress(done)
+    return torch.stack(latents)
+
+
+def _measure(engine: Engine, radiograph: Radiograph) -> list[float] | None:
+    """The worst of each measure over the findings that are explained by default, turned so that more is worse."""
+    (outcome,) = engine.explain([Order(radiograph, ExplainOptions())]).outcomes
+    if isinstance(outcome, Problem):
+        return None
+    low, high = engine.spec.input_range
+    flatness = contrast(prepare(radiograph, engine.spec)[0], high - low)
+    rows = [_values(explanation, flatness) for explanation in outcome]
+    return [max(_worse(name, row[column]) for row in rows) for column, name in enumerate(MEASURES)]
+
+
+def _values(explanation: Explanation, flatness: float) -> tuple[float, ...]:
+    """In the order of MEASURES."""
+    card = explanation.quality
+    distance = card.distance or 0.0
+    return distance, flatness, card.ssim, card.score_gap, max(card.drop, card.rise), card.monotonicity
+
+
+def _worse(name: str, value: float) -> float:
+    """``value``, turned so that more is worse; and back."""
+    return MEASURES[name] * value
+
+
+def _between(ordered: NDArray[np.float64], allowed: int) -> NDArray[np.float64]:
+    """For each column what ``allowed`` rows are above: midway between the last of those and the next largest."""
+    between: NDArray[np.float64] = (ordered[max(allowed - 1, 0)] + ordered[allowed]) / 2
+    return between
+
+
+def _outward(limit: float) -> float:
+    """To four decimals, to the side on which fewer are past it."""
+    return math.ceil(limit * 1e4) / 1e4
