@@ -262,7 +262,7 @@ def make_explanation(seed: int = 0) -> Explanation:
         operating_point=0.4,
         below=Side(StopReason.REVERSED, -2.0, 4),
         above=Side(StopReason.NOT_SEARCHED, 1.5, 0),
-        quality=QualityCard(0.9, 12.5, 0.01, 0.3, 0.2, 1.0, 0.7, ("Beware.", "λ")),
+        quality=QualityCard(0.9, 12.5, 0.01, 0.3, 0.2, 1.0, 0.7, ("Beware.", "λ"), 1.25),
         receipt=Receipt(
             "toy", "1.2", (FileDigest("a.safetensors", "ab" * 32),), "none", "float32", "torch", "cxrshift 0",
             ExplainOptions(("Mass",), Profile.FIXED, 3, HeatmapKind.INTEGRATED, -2.0, 1.5),

@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from cxrshift.core.limits import QualityLimits
 from cxrshift.errors import ManifestError
-from cxrshift.models.manifest import MAX_BYTES, Manifest, ManifestFinding, read_manifest, write_manifest
+from cxrshift.models.manifest import (
+    MAX_BYTES,
+    Manifest,
+    ManifestFinding,
+    ManifestQuality,
+    read_manifest,
+    write_manifest,
+)
 from cxrshift_api.types import FileDigest
 from tests.models.toy import MANIFEST
 
@@ -107,7 +115,33 @@ def test_a_manifest_is_read_field_by_field(tmp_path: Path) -> None:
     assert read_manifest(in_folder(tmp_path, TEXT.encode())) == TEXT_MANIFEST
 
 
-@pytest.mark.parametrize("manifest", [MANIFEST, TEXT_MANIFEST])
+JUDGED = replace(
+    TEXT_MANIFEST, quality=ManifestQuality(QualityLimits(0.05, 0.7, 0.2, 1.4, 0.1, 0.8), "classifier.safetensors")
+)
+SILENT = replace(TEXT_MANIFEST, quality=ManifestQuality(QualityLimits(None, None, None, None, None, None)))
+QUALITY = '\n[quality]\nmax_distance = 1.4\nreference = "classifier.safetensors"\nmin_ssim = 0.7\n'
+WRONG_QUALITY = [
+    ("max_distance = 1.4", "max_distance = 0", "quality.max_distance must be a number from 1e-06 to 1e+06"),
+    ("max_distance = 1.4", "", "quality.reference is not a field that this version knows"),
+    ('reference = "classifier.safetensors"', "", "quality.reference is missing"),
+    ('reference = "classifier', 'reference = "other', "quality.reference must be one of files"),
+    ("min_ssim = 0.7", "min_ssim = nan", "quality.min_ssim must be a number from -1 to 1"),
+    ("min_ssim = 0.7", "max_ssim = 0.7", "quality.max_ssim is not a field that this version knows"),
+    ("[quality]", "[[quality]]", "quality must be a table"),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "says"), WRONG_QUALITY)
+def test_wrong_limits_are_named_with_what_would_be_right(right: str, wrong: str, says: str, tmp_path: Path) -> None:
+    stated = read_manifest(in_folder(tmp_path, (TEXT + QUALITY).encode())).quality
+    assert stated is not None
+    assert stated.limits == QualityLimits(None, 0.7, None, 1.4, None, None)  # what is left out is not held
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(in_folder(tmp_path, (TEXT + QUALITY.replace(right, wrong)).encode()))
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("manifest", [MANIFEST, TEXT_MANIFEST, JUDGED, SILENT])
 def test_what_is_written_is_read_back(manifest: Manifest, tmp_path: Path) -> None:
     write_manifest(manifest, tmp_path)
     assert read_manifest(tmp_path) == manifest

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import train_options as given
+from . import train_quality
 from .console import Screen
 from .exits import EXIT_CODES, errors_told
 from .stops import stops_heeded
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..training.radiograph_model import Conduct
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+app.command(epilog=train_quality.EPILOG)(train_quality.quality)
 
 _AGAIN = (
     "Stopped or killed, it goes on where it was when the same command is run again, and ends with the same weights "

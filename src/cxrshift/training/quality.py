@@ -6,6 +6,7 @@ of the validation patients alone: a model is at home on what it was trained on.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -25,11 +26,12 @@ from ..core.familiarity import Familiarity
 from ..core.limits import QualityLimits
 from ..core.model import Model
 from ..core.passes import Passes
-from ..core.preprocess import prepare
+from ..core.preprocess import prepare, square_pixels
 from ..core.quality import contrast
 from ..image.radiograph import Radiograph
 from ..models.manifest import ManifestQuality, read_manifest, write_manifest
 from ..models.reference import write_familiarity
+from ..phantom import generate
 from .failures import TrainingError
 
 BUDGET = 0.025
@@ -51,6 +53,10 @@ MEASURES: Final = MappingProxyType(
     }
 )
 """Each limit, and the direction in which its measure becomes worse."""
+_MATTERS: Final = MappingProxyType(
+    {"min_contrast": 0.05, "max_score_gap": 0.2, "min_movement": 0.1, "min_monotonicity": 0.8}
+)
+"""No limit is stricter than these: a score 0.03 away can be rare, and still no reason to doubt an explanation."""
 
 
 @dataclass(frozen=True)
@@ -121,17 +127,21 @@ def fit_familiarity(latents: Tensor, *, components: int = COMPONENTS) -> Familia
 def choose_limits(measured: NDArray[np.float64], budget: float) -> QualityLimits:
     """Limits past which a share ``budget`` of the rows lies at most, in any measure.
 
-    ``measured`` (N, 6): for each radiograph its worst value of each of MEASURES, turned so that more is worse. Every
-    measure has as many radiographs past its limit, as far as equal values allow; the limit lies midway to the next.
+    ``measured`` (N, 6): for each radiograph its worst value of each of MEASURES, turned so that more is worse. Each
+    measure in turn may have one row more past its limit, as long as the budget lasts; so all become as strict, as far
+    as equal values and ``_MATTERS`` allow. A limit lies midway between the last row past it and the next.
     """
     ordered = np.sort(measured, axis=0)[::-1]
-    chosen = _between(ordered, 0)
-    for allowed in range(len(measured) - 1):
-        limits = _between(ordered, allowed)
-        if (measured > limits).any(1).mean() > budget:
+    least = np.array([_worse(name, _MATTERS[name]) if name in _MATTERS else -np.inf for name in MEASURES])
+    past = np.zeros(len(MEASURES), dtype=np.int64)
+    limits = _limits(ordered, past, least)
+    for column in itertools.islice(itertools.cycle(range(len(past))), len(past) * (len(measured) - 1)):
+        past[column] += 1
+        stricter = _limits(ordered, past, least)
+        if (measured > stricter).any(1).mean() > budget:
             break
-        chosen = limits
-    named = zip(MEASURES, chosen, strict=True)
+        limits = stricter
+    named = zip(MEASURES, limits, strict=True)
     return QualityLimits(**{name: _worse(name, _outward(float(limit))) for name, limit in named})
 
 
@@ -152,6 +162,17 @@ def write_quality(folder: Path, learnt: LearntQuality, *, version: str = "") -> 
 def pictures_as_radiographs(images: Tensor) -> Sequence[Radiograph]:
     """(N, S, S) uint8 over the whole range of tones as Radiographs."""
     return [Radiograph(image.numpy().astype(np.float32) / np.float32(255)) for image in images.cpu()]
+
+
+def draw_radiographs(
+    first: int, count: int, side: int, progress: Callable[[int], None] = lambda done: None
+) -> Sequence[Radiograph]:
+    """Phantoms of ``count`` seeds from ``first`` on, at ``side`` pixels."""
+    drawn = []
+    for seed in range(first, first + count):
+        drawn.append(Radiograph(square_pixels(generate(seed).to_radiograph(), side).numpy()))
+        progress(len(drawn))
+    return drawn
 
 
 def _encode(model: Model, radiographs: Iterable[Radiograph], progress: Callable[[int], None]) -> Tensor:
@@ -187,10 +208,11 @@ def _worse(name: str, value: float) -> float:
     return MEASURES[name] * value
 
 
-def _between(ordered: NDArray[np.float64], allowed: int) -> NDArray[np.float64]:
-    """For each column what ``allowed`` rows are above: midway between the last of those and the next largest."""
-    between: NDArray[np.float64] = (ordered[max(allowed - 1, 0)] + ordered[allowed]) / 2
-    return between
+def _limits(ordered: NDArray[np.float64], past: NDArray[np.int64], least: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each column of falling numbers the one that ``past`` of them are above, but ``least`` at least."""
+    columns = np.arange(len(past))
+    midway = (ordered[np.maximum(past - 1, 0), columns] + ordered[past, columns]) / 2
+    return np.maximum(midway, least)
 
 
 def _outward(limit: float) -> float:
