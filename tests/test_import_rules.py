@@ -16,6 +16,7 @@ OURS = ("cxrshift", "cxrshift_api", "cxrshift_client", "explain_handler")
 API, TYPES, CLIENT, ERRORS = "cxrshift_api", "cxrshift_api.types", "cxrshift_client", "cxrshift.errors"
 CORE, MODELS, IMAGE, RENDER = "cxrshift.core", "cxrshift.models", "cxrshift.image", "cxrshift.render"
 CONFIG, TELEMETRY, SERVING = "cxrshift.config", "cxrshift.telemetry", "cxrshift.serving"
+DEFAULTS = "cxrshift.defaults"
 PARALLEL = "cxrshift.parallel"
 TRAINED = ("cxrshift.phantom", "cxrshift.training", "cxrshift.evaluation")
 ANYTHING = ("cxrshift", "cxrshift_api", "cxrshift_client")
@@ -24,7 +25,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     API: (),
     CLIENT: (API,),
     ERRORS: (API,),
-    CONFIG: (ERRORS,),
+    DEFAULTS: (),
+    CONFIG: (ERRORS, DEFAULTS),
     TELEMETRY: (ERRORS, TYPES),
     PARALLEL: (),
     IMAGE: (ERRORS,),
@@ -45,7 +47,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 """Package or module -> what of ours it may import beside itself. The longest prefix of a module's name decides."""
 
 AT_ONCE: dict[str, tuple[str, ...]] = {
-    "cxrshift.cli": (API, CLIENT, ERRORS, CONFIG, RENDER),
+    "cxrshift.cli": (API, CLIENT, ERRORS, CONFIG, DEFAULTS, RENDER),
     "cxrshift": (),
 }
 """What of ours these may import when they are imported; the rest of their list only inside a function."""

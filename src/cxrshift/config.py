@@ -8,6 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from .defaults import DEFAULT_MODEL
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
@@ -28,7 +30,7 @@ class Settings(BaseSettings):
     """Where to write ``{"rest": n, "grpc": n, "metrics": n}`` once all three listen."""
     upstream: str = "127.0.0.1:7070"
     """``host:port`` of TorchServe's gRPC inference service."""
-    models: Annotated[tuple[ModelName, ...], Field(min_length=1)] = ("phantom",)
+    models: Annotated[tuple[ModelName, ...], Field(min_length=1)] = (DEFAULT_MODEL,)
     """Names of the models that TorchServe serves, as a JSON list; the first is the default."""
     max_in_flight: Annotated[int, Field(ge=1)] = 16
     """Requests with TorchServe at once, over all models. Twice its batch size keeps a batch forming behind the one in

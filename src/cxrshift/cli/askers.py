@@ -12,13 +12,13 @@ from cxrshift_api.types import ClassifyReply, ExplainReply, Problem
 from cxrshift_client.errors import ExplainerError, UnreachableError, error_of
 from cxrshift_client.request import Choices, explain_request, new_request_id
 
+from ..defaults import DEFAULT_MODEL
+
 if TYPE_CHECKING:
     from cxrshift_client import Client
 
     from ..core.engine import Engine
     from ..image.radiograph import Radiograph
-
-DEFAULT_MODEL = "phantom"
 
 
 class Asker(Protocol):

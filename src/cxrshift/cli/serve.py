@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..defaults import DEFAULT_MODEL
 from .console import Screen
 from .exits import errors_told
 from .models import resolve_model
@@ -34,7 +35,7 @@ def serve(
             "-m",
             metavar="MODEL",
             help="An installed model, or a model folder written ./FOLDER; may be given several times.",
-            show_default="phantom",
+            show_default=DEFAULT_MODEL,
         ),
     ] = None,
     host: Annotated[
@@ -68,7 +69,7 @@ def serve(
         from ..serving.store import StoreSettings
 
         config = StackConfig(
-            models=tuple(resolve_model(each) for each in model or ["phantom"]),
+            models=tuple(resolve_model(each) for each in model or [DEFAULT_MODEL]),
             host=host,
             rest_port=rest_port,
             grpc_port=grpc_port,
