@@ -26,11 +26,13 @@ its explanations are for research and demonstration.
 | input | {side} x {side} pixels, one channel, [-1024, 1024]; the radiograph's central square |
 | latent | {latent} x {places} x {places} |
 | findings | {findings} |
-| output | probabilities; the manifest holds each finding's operating point |
+| output | a score from 0 to 1 for each finding; it ranks, and is no probability of disease |
 | autoencoder | absolute error + a share of 1 - SSIM; affine, elastic and tone augmentation; noise on the latent |
 | classifier | {steps} steps of {batch}: {first:.0%} of them on pictures, then half of each batch is decoded |
 | decoded | {mixed:.0%} from between the latents of two patients, with labels as far between |
-| operating points | Youden's index on the validation pictures, median over resamples |
+| place | where a box or an outline is known, learnt as well as presence (weight {places_told:g}) |
+| kept | the classifier after step {kept}, the best on the validation pictures |
+| scores | centred: 0.5 is the operating point (Youden's index on the validation pictures, median over resamples) |
 
 ## Data
 
@@ -86,6 +88,8 @@ class CardFacts:
     """(split, pictures, patients)."""
     findings: tuple[FindingRow, ...]
     reconstruction: ReconstructionFigures
+    kept_step: int
+    """After so many steps the classifier was best on the validation pictures."""
 
     @property
     def counted(self) -> tuple[FindingRow, ...]:
@@ -111,6 +115,8 @@ def write_card(
         places=autoencoder.side // 16,
         findings=", ".join(row.figures.finding for row in facts.findings),
         steps=recipe.schedule.steps,
+        kept=facts.kept_step,
+        places_told=recipe.map_weight,
         batch=recipe.schedule.batch,
         first=recipe.pictures_first,
         mixed=recipe.mixed,

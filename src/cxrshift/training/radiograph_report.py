@@ -52,7 +52,7 @@ def examine(
     counts = tuple(
         (part, len(pictures), len(set(pictures.groups))) for part, pictures in zip(Split, parts, strict=True)
     )
-    facts = CardFacts(counts, tuple(rows), reconstruction)
+    facts = CardFacts(counts, tuple(rows), reconstruction, history.best.step if history.best else 0)
     areas = [figures.auroc for figures in measured]
     report = {
         "history.png": draw_history(history, "Classifier"),
