@@ -59,10 +59,10 @@ def test_without_a_reference_or_a_limit_there_is_no_distance(model: Engine) -> N
     ("limits", "words"),
     [
         (QualityLimits(None, None, None, None, None, None), []),
-        (replace(OFF, min_contrast=0.01), ["hardly any contrast"]),
+        (replace(OFF, min_detail=0.01), ["hardly any detail"]),
         (replace(OFF, min_movement=1.0), ["hardly moves the score"]),
         (replace(OFF, min_monotonicity=1.0), []),
-        (replace(OFF, min_contrast=0.01, min_movement=1.0), ["hardly any contrast", "hardly moves the score"]),
+        (replace(OFF, min_detail=0.01, min_movement=1.0), ["hardly any detail", "hardly moves the score"]),
     ],
 )
 def test_each_limit_makes_its_own_warning(limits: QualityLimits, words: list[str]) -> None:

@@ -56,7 +56,7 @@ def quality(
     ] = 0,
     budget: Annotated[
         float, typer.Option(min=0, max=0.5, metavar="SHARE", help="Of ordinary radiographs, that may be warned of.")
-    ] = 0.025,
+    ] = 0.015,
     version: Annotated[
         str,
         typer.Option("--model-version", metavar="VERSION", help="The changed model's.", show_default="it stays"),

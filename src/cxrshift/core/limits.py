@@ -10,12 +10,12 @@ class QualityLimits:
     """The limits of a model's quality cards; None = that measure never warns.
 
     ``cxrshift train quality`` learns them from the model's own radiographs. The defaults are those of a model that
-    states none: far enough out to be wrong rarely, whatever the model. How near a latent and how rich in contrast a
+    states none: far enough out to be wrong rarely, whatever the model. How near a latent and how rich in detail a
     radiograph must be cannot be said for a model in general.
     """
 
-    min_contrast: float | None = None
-    """Standard deviation of the radiograph's pixels, as a share of the grey range."""
+    min_detail: float | None = None
+    """Fine detail of the radiograph, as ``core.quality`` measures it, in [0, 1]."""
     min_ssim: float | None = 0.6
     """Of radiograph and reconstruction, in [-1, 1]."""
     max_score_gap: float | None = 0.2

@@ -50,8 +50,8 @@ class Likeness:
 
     ssim: float
     mae: float
-    contrast: float
-    """Standard deviation of the radiograph's pixels, as a share of the grey range."""
+    detail: float
+    """Of the radiograph, as ``fine_detail`` measures it."""
     distance: float | None
 
 
@@ -63,14 +63,19 @@ def compare(radiograph: Tensor, reconstruction: Tensor, *, data_range: float, di
     return Likeness(
         ssim=structural_similarity(radiograph, reconstruction, data_range=data_range),
         mae=float((radiograph - reconstruction).abs().mean(dtype=torch.float64)),
-        contrast=contrast(radiograph, data_range),
+        detail=fine_detail(radiograph, data_range),
         distance=distance,
     )
 
 
-def contrast(image: Tensor, data_range: float) -> float:
-    """Standard deviation of an image (H, W) in model units, as a share of their span."""
-    return float(image.double().std(correction=0)) / data_range
+def fine_detail(image: Tensor, data_range: float) -> float:
+    """How much the pixels of an image (H, W) differ from the mean of the 3 x 3 around them, as a share of the range.
+
+    The standard deviation of that. Bone edges and vessels make it; a smooth picture has none.
+    """
+    pixels = image.double()
+    around = functional.avg_pool2d(pixels[None, None], 3, stride=1)[0, 0]
+    return float((pixels[1:-1, 1:-1] - around).std(correction=0)) / data_range
 
 
 def assess(
@@ -113,8 +118,8 @@ def _warnings(card: QualityCard, likeness: Likeness, limits: QualityLimits, held
             f"This image is unlike the radiographs that the model was trained on (distance {card.distance:.1f}, of at "
             "most 1): its scores and this explanation may mean nothing."
         )
-    if _below(likeness.contrast, limits.min_contrast):
-        yield "This image has hardly any contrast: there is nothing on it to explain."
+    if _below(likeness.detail, limits.min_detail):
+        yield "This image has hardly any detail: a radiograph has edges and vessels."
     if _below(card.ssim, limits.min_ssim):
         yield (
             f"The autoencoder reproduces this radiograph poorly (SSIM {card.ssim:.2f}): "

@@ -66,7 +66,7 @@ _TAKEN_NAMES = frozenset({FILE_NAME, CARD_NAME, "model-config.yaml", "MAR-INF"})
 _LIMITS: Final = MappingProxyType(
     {
         "max_distance": (1e-6, 1e6),
-        "min_contrast": (0.0, 1.0),
+        "min_detail": (0.0, 1.0),
         "min_ssim": (-1.0, 1.0),
         "max_score_gap": (0.0, 1.0),
         "min_movement": (0.0, 1.0),

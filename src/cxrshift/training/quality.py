@@ -27,16 +27,16 @@ from ..core.limits import QualityLimits
 from ..core.model import Model
 from ..core.passes import Passes
 from ..core.preprocess import prepare, square_pixels
-from ..core.quality import contrast
+from ..core.quality import fine_detail
 from ..image.radiograph import Radiograph
 from ..models.manifest import ManifestQuality, read_manifest, write_manifest
 from ..models.reference import write_familiarity
 from ..phantom import generate
 from .failures import TrainingError
 
-BUDGET = 0.025
+BUDGET = 0.015
 """The share of ordinary radiographs that may be warned of, all warnings together."""
-COMPONENTS = 32
+COMPONENTS = 64
 MAX_BASIS = 400_000
 """Numbers of the basis, of two bytes each: the reference stays under a megabyte."""
 FEWEST = 40
@@ -45,7 +45,7 @@ FEWEST = 40
 MEASURES: Final = MappingProxyType(
     {
         "max_distance": 1,
-        "min_contrast": -1,
+        "min_detail": -1,
         "min_ssim": -1,
         "max_score_gap": 1,
         "min_movement": -1,
@@ -54,9 +54,10 @@ MEASURES: Final = MappingProxyType(
 )
 """Each limit, and the direction in which its measure becomes worse."""
 _MATTERS: Final = MappingProxyType(
-    {"min_contrast": 0.05, "max_score_gap": 0.2, "min_movement": 0.1, "min_monotonicity": 0.8}
+    {"min_detail": 0.002, "max_score_gap": 0.2, "min_movement": 0.1, "min_monotonicity": 0.8}
 )
-"""No limit is stricter than these: a score 0.03 away can be rare, and still no reason to doubt an explanation."""
+"""No limit is stricter than these: a score 0.03 away can be rare, and still no reason to doubt an explanation;
+a detail of 0.002 is half a step of an 8-bit picture."""
 
 
 @dataclass(frozen=True)
@@ -191,16 +192,16 @@ def _measure(engine: Engine, radiograph: Radiograph) -> list[float] | None:
     if isinstance(outcome, Problem):
         return None
     low, high = engine.spec.input_range
-    flatness = contrast(prepare(radiograph, engine.spec)[0], high - low)
-    rows = [_values(explanation, flatness) for explanation in outcome]
+    detail = fine_detail(prepare(radiograph, engine.spec)[0], high - low)
+    rows = [_values(explanation, detail) for explanation in outcome]
     return [max(_worse(name, row[column]) for row in rows) for column, name in enumerate(MEASURES)]
 
 
-def _values(explanation: Explanation, flatness: float) -> tuple[float, ...]:
+def _values(explanation: Explanation, detail: float) -> tuple[float, ...]:
     """In the order of MEASURES."""
     card = explanation.quality
     distance = card.distance or 0.0
-    return distance, flatness, card.ssim, card.score_gap, max(card.drop, card.rise), card.monotonicity
+    return distance, detail, card.ssim, card.score_gap, max(card.drop, card.rise), card.monotonicity
 
 
 def _worse(name: str, value: float) -> float:
