@@ -85,7 +85,12 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 }
 """Packages that belong to one layer each. ``core`` needs torch and numpy alone; ``ts`` calls us, never we it."""
 
-NO_TORCH = ("cxrshift.evaluation.reader_study",)
+NO_TORCH = (
+    "cxrshift.evaluation.reader_study",
+    "cxrshift.evaluation.intervals",
+    "cxrshift.evaluation.figures.canvas",
+    "cxrshift.evaluation.figures.reader_study",
+)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cxrshift.cli.app import app
-from cxrshift.cli.evaluate import report_lines, report_to_json
+from cxrshift.cli.evaluate.phantom import report_lines, report_to_json
 from cxrshift.cli.options import HeatmapName, ProfileName, SaliencyName
 from cxrshift.evaluation.phantom import FindingReport, PhantomReport, Share
 from cxrshift.phantom import FINDINGS

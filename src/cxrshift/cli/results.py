@@ -30,7 +30,9 @@ def write_results(
     contents |= {name: (json.dumps(document, indent=2) + "\n").encode() for name, document in documents.items()}
     contents |= figures
     for name, content in contents.items():
-        (folder / name).write_bytes(content)
+        part = folder / f".{name}.part"
+        part.write_bytes(content)
+        part.replace(folder / name)  # a stop halfway leaves no half file
     return tuple(folder / name for name in contents)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ..errors import CxrshiftError
+from .intervals import Bootstrap, interval
 
 READINGS = "readings.csv"
 LATENT_SHIFT, TRADITIONAL = "Latent Shift", "Traditional"
@@ -59,6 +60,9 @@ class Comparison:
     p: float
     differing: int
     """Pairs whose difference is not 0."""
+    low: float
+    high: float
+    """The mean's 95% interval: examples are resampled, each with all its readers."""
 
 
 def read_readings(folder: Path) -> tuple[Reading, ...]:
@@ -130,16 +134,21 @@ def _compare(finding: str, label: str, question: str, pairs: Sequence[_Pair]) ->
     differences: NDArray[np.int64] = np.array([getattr(a, question) - getattr(b, question) for a, b in pairs])
     differing = int(np.count_nonzero(differences))
     tested = stats.wilcoxon(differences) if differing else None
+    examples = [shift.example for shift, _ in pairs]
+    mean = float(differences.mean())
+    around = interval(mean, Bootstrap(examples).means(differences.tolist(), examples))
     return Comparison(
         finding=finding,
         label=label,
         question=question,
         pairs=len(pairs),
-        mean=float(differences.mean()),
+        mean=mean,
         sd=float(differences.std()),
         statistic=float(tested.statistic) if tested else float("nan"),
         p=float(tested.pvalue) if tested else float("nan"),
         differing=differing,
+        low=around.low,
+        high=around.high,
     )
 
 

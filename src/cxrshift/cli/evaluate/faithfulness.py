@@ -9,24 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .console import Screen
-from .evaluate_localisation import (
-    Blur,
-    Evaluated,
-    Heatmap,
-    Out,
-    PixelChange,
-    Seed,
-    Split,
-    chosen_split,
-    span,
-)
-from .exits import EXIT_CODES, errors_told
-from .options import AsJson
-from .results import Row, finite, flat_row, write_results
+from ..console import Screen
+from ..exits import EXIT_CODES, errors_told
+from ..options import AsJson
+from ..results import Row, finite, flat_row, write_results
+from .options import Blur, Evaluated, Heatmap, Out, PixelChange, Seed, Split, chosen_split, span
 
 if TYPE_CHECKING:
-    from ..evaluation.faithfulness_report import FaithfulnessReport
+    from ...evaluation.faithfulness_report import FaithfulnessReport
 
 EPILOG = (
     "[bold]Examples[/bold]\n\ncxrshift evaluate faithfulness --phantoms 100 --out out\n\n"
@@ -66,11 +56,11 @@ def faithfulness(
     with errors_told(screen):
         from cxrshift_api.types import HeatmapKind
 
-        from ..evaluation.faithfulness_study import study_faithfulness
-        from ..evaluation.maps import MapOptions
-        from ..evaluation.perturbation import Baseline
-        from ..evaluation.samples import labelled_samples, phantom_samples
-        from ..models.loader import load_model
+        from ...evaluation.faithfulness_study import study_faithfulness
+        from ...evaluation.maps import MapOptions
+        from ...evaluation.perturbation import Baseline
+        from ...evaluation.samples import labelled_samples, phantom_samples
+        from ...models.loader import load_model
 
         loaded = load_model(model)
         if images is None:
@@ -137,8 +127,8 @@ def _movement_lines(report: FaithfulnessReport) -> Iterator[str]:
 
 
 def _write(folder: Path, report: FaithfulnessReport) -> None:
-    from ..evaluation.figures.faithfulness import draw_curves, draw_sanity
-    from ..evaluation.perturbation import SHARES
+    from ...evaluation.figures.faithfulness import draw_curves, draw_sanity
+    from ...evaluation.perturbation import SHARES
 
     points: list[Row] = [
         {"method": curve.method, "share": float(share), "deletion": deleted, "insertion": inserted}

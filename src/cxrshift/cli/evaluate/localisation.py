@@ -9,41 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .console import Screen
-from .exits import EXIT_CODES, errors_told
-from .options import AsJson, HeatmapName
-from .results import finite, flat_row, write_results
+from ..console import Screen
+from ..exits import EXIT_CODES, errors_told
+from ..options import AsJson
+from ..results import finite, flat_row, write_results
+from .options import Blur, Evaluated, Heatmap, Out, PixelChange, Seed, Split, SplitName, chosen_split, span
 
 if TYPE_CHECKING:
-    from ..core.model import Model
-    from ..evaluation.intervals import Interval
-    from ..evaluation.localisation_report import LocalisationReport
-    from ..evaluation.samples import Samples
-    from ..training import splits
-
-SplitName = Literal["test", "validation", "train", "all"]
+    from ...core.model import Model
+    from ...evaluation.localisation_report import LocalisationReport
+    from ...evaluation.samples import Samples
 
 EPILOG = (
     "[bold]Examples[/bold]\n\ncxrshift evaluate localisation --phantoms 300 --seed 1 --out out\n\n"
     "cxrshift evaluate localisation -m cxr-small --masks data --source nih-bbox --split test --out out\n\n" + EXIT_CODES
 )
-Evaluated = Annotated[str, typer.Option("--model", "-m", metavar="MODEL", help="An installed model, or ./FOLDER.")]
-Seed = Annotated[
-    int, typer.Option(min=0, metavar="SEED", help="Which phantoms, never ones trained on; also draws the resamples.")
-]
-Split = Annotated[SplitName, typer.Option(help="Patients to take of a folder; test is held back from training.")]
-Heatmap = Annotated[HeatmapName, typer.Option(help="How Latent Shift's frames become a map; max is the paper's.")]
-Blur = Annotated[
-    float,
-    typer.Option(min=0.0, metavar="PIXELS", help="Gaussian over every map alike, in pixels of the model's input."),
-]
-PixelChange = Annotated[
-    float | None,
-    typer.Option(metavar="SHARE", help="Pixel change at which a shift stops.", show_default="the profile's own"),
-]
-Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Write tables, JSON and figures here.", show_default=False)
-]
 
 
 def localisation(
@@ -78,10 +58,10 @@ def localisation(
     with errors_told(screen):
         from cxrshift_api.types import HeatmapKind
 
-        from ..evaluation.localisation_report import Truth
-        from ..evaluation.localisation_study import study_localisation
-        from ..evaluation.maps import MapOptions
-        from ..models.loader import load_model
+        from ...evaluation.localisation_report import Truth
+        from ...evaluation.localisation_study import study_localisation
+        from ...evaluation.maps import MapOptions
+        from ...models.loader import load_model
 
         loaded = load_model(model)
         samples = _samples(loaded, phantoms, seed, masks, split, source or [])
@@ -107,19 +87,12 @@ def localisation(
 def _samples(
     model: Model, phantoms: int, seed: int, masks: Path | None, split: SplitName, sources: list[str]
 ) -> Samples:
-    from ..evaluation.samples import masked_samples, phantom_samples
+    from ...evaluation.samples import masked_samples, phantom_samples
 
     if masks is None:
         return phantom_samples(phantoms, seed)
     trained = [finding.name for finding in model.spec.findings if finding.trained]
     return masked_samples(masks, trained, sources=sources, split=chosen_split(split))
-
-
-def chosen_split(name: SplitName) -> splits.Split | None:
-    """The split of that name, None for all."""
-    from ..training.splits import Split as Member
-
-    return None if name == "all" else Member(name)
 
 
 def report_to_json(report: LocalisationReport) -> dict[str, object]:
@@ -148,14 +121,9 @@ def report_lines(report: LocalisationReport) -> Iterator[str]:
         yield f"left out: {report.refused} without an explanation, {report.outside} whose mask lies outside the picture"
 
 
-def span(interval: Interval) -> str:
-    """An interval's ends."""
-    return f"{interval.low:.3f} to {interval.high:.3f}"
-
-
 def _write(folder: Path, model: Model, samples: Samples, report: LocalisationReport) -> None:
-    from ..evaluation.figures.localisation import NOTE, draw_examples, draw_intervals
-    from ..evaluation.localisation_study import show_examples
+    from ...evaluation.figures.localisation import NOTE, draw_examples, draw_intervals
+    from ...evaluation.localisation_study import show_examples
 
     title = f"Latent Shift's median cases of its best, a middle and its worst finding\n{NOTE}"
     write_results(

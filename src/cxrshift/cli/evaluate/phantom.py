@@ -1,50 +1,39 @@
-"""``cxrshift evaluate``: how good a model's explanations are, against a known truth."""
+"""``cxrshift evaluate phantom``: explanations of synthetic radiographs, whose findings are known to the pixel."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import evaluate_faithfulness, evaluate_localisation
-from .console import Screen
-from .exits import EXIT_CODES, ExitCode, errors_told
-from .options import AsJson
+from ..console import Screen
+from ..exits import EXIT_CODES, ExitCode, errors_told
+from ..options import AsJson
+from ..results import Row, finite, write_results
+from .options import Evaluated, Out
 
 if TYPE_CHECKING:
-    from ..evaluation.phantom import PhantomReport, Share
-    from ..evaluation.reader_study import Comparison
+    from ...evaluation.phantom import FindingReport, PhantomReport, Share
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
-app.command(epilog=evaluate_localisation.EPILOG)(evaluate_localisation.localisation)
-app.command(epilog=evaluate_faithfulness.EPILOG)(evaluate_faithfulness.faithfulness)
+EPILOG = "[bold]Example[/bold]\n\ncxrshift evaluate phantom --n 1000 --seed 1 --out out\n\n" + EXIT_CODES
 
 
-@app.callback()
-def evaluate() -> None:
-    """Measure a model's explanations against a known truth."""
-
-
-@app.command(epilog="[bold]Example[/bold]\n\ncxrshift evaluate phantom --n 1000 --seed 1 --json\n\n" + EXIT_CODES)
 def phantom(
     n: Annotated[int, typer.Option("--n", min=1, metavar="N", help="Phantoms to draw.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, metavar="SEED", help="Which phantoms; never ones trained on.")] = 0,
-    model: Annotated[
-        str, typer.Option("--model", "-m", metavar="MODEL", help="An installed model, or ./FOLDER.")
-    ] = "phantom",
+    model: Evaluated = "phantom",
     workers: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that draw phantoms.")] = 2,
+    out: Out = None,
     as_json: AsJson = False,
 ) -> None:
     """Explain synthetic radiographs whose findings are known to the pixel, and print how well that went."""
     screen = Screen(as_json=as_json)
     with errors_told(screen):
-        from ..evaluation.phantom import evaluate_phantom
-        from ..models.loader import load_model
+        from ...evaluation.phantom import evaluate_phantom
+        from ...models.loader import load_model
 
         loaded = load_model(model)
         try:
@@ -56,50 +45,9 @@ def phantom(
         screen.tell(report_to_json(report))
         for line in report_lines(report):
             screen.say(line)
-
-
-@app.command(epilog="[bold]Example[/bold]\n\ncxrshift evaluate reader-study study --json\n\n" + EXIT_CODES)
-def reader_study(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with the study's readings.csv.")],
-    as_json: AsJson = False,
-) -> None:
-    """Compare readers' answers with Latent Shift and with traditional maps, paired by example and reader.
-
-    The statistics are those of arXiv 2102.09475: mean and standard deviation of the differences, and the Wilcoxon
-    signed-rank test. The last column says how many pairs a next study needs to find such an effect (power 80%).
-    """
-    screen = Screen(as_json=as_json)
-    with errors_told(screen):
-        from ..evaluation.reader_study import compare, read_readings
-
-        comparisons = compare(read_readings(folder))
-        screen.tell({"comparisons": [_numbers(asdict(one)) for one in comparisons]})
-        for line in comparison_lines(comparisons):
-            screen.say(line)
-
-
-def comparison_lines(comparisons: Sequence[Comparison]) -> list[str]:
-    """The comparisons as tables for people, one for each question and label."""
-    from ..evaluation.reader_study import pairs_needed
-
-    lines: list[str] = []
-    title = ""
-    for one in comparisons:
-        if title != (title := f"{one.question.replace('_', ' ')}, {one.label.lower()}s"):
-            heads = f"{'pairs':>6} {'mean':>8} {'sd':>7} {'W':>8} {'p':>9} {'needed':>7}"
-            lines += [*([""] if lines else []), f"{title}: Latent Shift minus traditional", f"{'':16} {heads}"]
-        needed = pairs_needed(one)
-        last = f"{needed:7.0f}" if needed < 1e6 else f"{'-':>7}"  # beyond a million: no effect to find
-        lines.append(
-            f"{one.finding:16} {one.pairs:6} {one.mean:+8.4f} {one.sd:7.4f} {one.statistic:8.1f} {one.p:9.4g} {last}"
-        )
-    return lines
-
-
-def _numbers(members: dict[str, object]) -> dict[str, object]:
-    """With what is not a number as null, for JSON has none."""
-    finite: dict[str, object] = json.loads(json.dumps(members), parse_constant=lambda constant: None)
-    return finite
+        if out is not None:
+            _write(out, report)
+            screen.say(f"written to {out}")
 
 
 def report_to_json(report: PhantomReport) -> dict[str, object]:
@@ -113,7 +61,7 @@ def report_to_json(report: PhantomReport) -> dict[str, object]:
         for finding in report.findings
     ]
     members["pooled"] = {name: _share(report.pooled(name)) for name in ("dropped", "raised", "pointed")}
-    return _numbers(members)
+    return finite(members)
 
 
 def _share(share: Share) -> dict[str, float]:
@@ -139,3 +87,24 @@ def report_lines(report: PhantomReport) -> list[str]:
 
 def _percent(share: Share) -> str:
     return f"{'-':>8}" if math.isnan(share.value) else f"{100.0 * share.value:7.1f}%"
+
+
+def _write(folder: Path, report: PhantomReport) -> None:
+    from ...evaluation.figures.phantom import draw_shares
+
+    write_results(
+        folder,
+        tables={"phantom.csv": [_row(finding) for finding in report.findings]},
+        documents={"phantom.json": report_to_json(report)},
+        figures={"phantom.png": draw_shares(report)},
+    )
+
+
+def _row(finding: FindingReport) -> Row:
+    shares = {name: getattr(finding, name) for name in ("dropped", "raised", "pointed")}
+    counts = {
+        f"{name}{end}": number
+        for name, share in shares.items()
+        for end, number in (("", share.value), ("_reached", share.reached), ("_total", share.total))
+    }
+    return {"finding": finding.finding, "auroc": finding.auroc, **counts, "overlap": finding.overlap}

@@ -1,39 +1,18 @@
-"""What the figures share: colours of the methods, a blank figure, PNG bytes."""
+"""What the figures share: a blank figure, PNG bytes, the look of axes and of pictures. Needs no torch."""
 
 from __future__ import annotations
 
 import io
-from typing import Final
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from ..localisation_report import CENTRE, MEAN_MASK, RANDOM, TWIN
+from cxrshift_api.types import Float32Array
 
 INK, MUTED, RULE = "#222222", "#777777", "#e4e4e4"
-NAMES: Final = {
-    "latent-shift": "Latent Shift",
-    "input-gradient": "input gradient",
-    "integrated-gradients": "integrated gradients",
-    "guided-backpropagation": "guided backpropagation",
-    RANDOM: "random map",
-    CENTRE: "centred map",
-    MEAN_MASK: "mean mask of others",
-    TWIN: "true change",
-}
-COLOURS: Final = {
-    "latent-shift": "#b3261e",
-    "input-gradient": "#2f6690",
-    "integrated-gradients": "#3a7d44",
-    "guided-backpropagation": "#8a6d1d",
-    RANDOM: "#a9adb3",
-    CENTRE: "#a9adb3",
-    MEAN_MASK: "#a9adb3",
-    TWIN: "#a9adb3",
-}
-MARKERS: Final = {RANDOM: "x", CENTRE: "+", MEAN_MASK: "s", TWIN: "D"}
-"""Of what is no method; methods are dots."""
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -56,3 +35,19 @@ def tidy(axes: Axes, *, grid: str = "x") -> None:
     axes.grid(axis="x" if grid == "x" else "y", color=RULE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK, labelsize=8)
+
+
+def show_radiograph(axes: Axes, radiograph: Float32Array, outline: NDArray[np.bool_]) -> None:
+    """(S, S) ``radiograph`` in [0, 1], with the outline of a mask of its size in blue."""
+    axes.imshow(radiograph, cmap="gray", vmin=0.0, vmax=1.0, interpolation="bilinear")
+    axes.contour(outline.astype(np.float32), [0.5], colors="#35d0ff", linewidths=1.1)
+    axes.set_axis_off()
+
+
+def lay_heatmap(axes: Axes, heatmap: Float32Array) -> None:
+    """(S, S) ``heatmap`` over a radiograph, clear where it is low; one stray highest pixel must not darken the rest."""
+    top = float(np.quantile(heatmap, 0.998)) or float(heatmap.max()) or 1.0
+    share = np.clip(heatmap / top, 0.0, 1.0)
+    axes.imshow(
+        share, cmap="inferno", vmin=0.0, vmax=1.0, alpha=np.clip(1.6 * share, 0.0, 0.9), interpolation="nearest"
+    )

@@ -9,7 +9,8 @@ from ..faithfulness_report import OTHER_RADIOGRAPH, FaithfulnessReport
 from ..localisation_report import RANDOM
 from ..maps import METHODS
 from ..perturbation import SHARES
-from .canvas import COLOURS, INK, MUTED, NAMES, new_figure, tidy, to_png
+from .canvas import INK, MUTED, new_figure, tidy, to_png
+from .methods import COLOURS, NAMES
 
 
 def draw_curves(report: FaithfulnessReport) -> bytes:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ..localisation_report import ALL_FINDINGS, BASELINES, LocalisationReport, Row
 from ..localisation_study import Example
 from ..maps import METHODS
-from .canvas import COLOURS, INK, MARKERS, NAMES, RULE, new_figure, tidy, to_png
+from .canvas import INK, RULE, lay_heatmap, new_figure, show_radiograph, tidy, to_png
+from .methods import COLOURS, MARKERS, NAMES
 
 _STEP = 0.17
 """Distance of two methods' lines, where findings are 1 apart."""
@@ -84,30 +84,15 @@ def draw_examples(examples: Sequence[Example], *, title: str) -> bytes:
     figure = new_figure(2.15 * (1 + len(methods)), 0.6 + 2.35 * len(examples))
     grid = figure.subplots(len(examples), 1 + len(methods), squeeze=False)
     for axes, example in zip(grid, examples, strict=True):
-        _draw_picture(axes[0], example)
+        show_radiograph(axes[0], example.radiograph, example.mask)
         axes[0].set_title(f"{example.finding}\n{example.sample}", fontsize=8, color=INK)
         for one, method in zip(axes[1:], methods, strict=True):
-            _draw_picture(one, example)
-            _draw_map(one, example.maps[method])
+            show_radiograph(one, example.radiograph, example.mask)
+            lay_heatmap(one, example.maps[method])
             words = f"{NAMES[method]}\nIoU {example.ious[method]:.2f}"
             one.set_title(words, fontsize=8, color=COLOURS[method])
     figure.suptitle(title, fontsize=10, color=INK)
     return to_png(figure)
-
-
-def _draw_picture(axes: Axes, example: Example) -> None:
-    axes.imshow(example.radiograph, cmap="gray", vmin=0.0, vmax=1.0, interpolation="bilinear")
-    axes.contour(example.mask.astype(np.float32), [0.5], colors="#35d0ff", linewidths=1.1)
-    axes.set_axis_off()
-
-
-def _draw_map(axes: Axes, heatmap: np.ndarray) -> None:
-    """The map over the radiograph, clear where it is low; one stray highest pixel must not darken the rest."""
-    top = float(np.quantile(heatmap, 0.998)) or float(heatmap.max()) or 1.0
-    share = np.clip(heatmap / top, 0.0, 1.0)
-    axes.imshow(
-        share, cmap="inferno", vmin=0.0, vmax=1.0, alpha=np.clip(1.6 * share, 0.0, 0.9), interpolation="nearest"
-    )
 
 
 NOTE = "blue: the mask; every map is held against it at the mask's area"

@@ -1,0 +1,20 @@
+"""``cxrshift evaluate``: how good a model's explanations are, against a known truth. A module for each command."""
+
+from __future__ import annotations
+
+import typer
+
+from . import faithfulness, localisation, phantom, reader_study
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+
+
+@app.callback()
+def evaluate() -> None:
+    """Measure a model's explanations against a known truth."""
+
+
+app.command(epilog=phantom.EPILOG)(phantom.phantom)
+app.command(epilog=reader_study.EPILOG)(reader_study.reader_study)
+app.command(epilog=localisation.EPILOG)(localisation.localisation)
+app.command(epilog=faithfulness.EPILOG)(faithfulness.faithfulness)
