@@ -257,11 +257,15 @@ def test_a_model_that_does_not_know_the_phantoms_findings_is_refused(tmp_path: P
 def test_phantoms_are_evaluated_and_told_as_json(tmp_path: Path) -> None:
     folder = make_model_folder(tmp_path, findings=FINDINGS)
     command = ["evaluate", "phantom", "--n", "2", "--seed", "1", "--workers", "1", "--model", str(folder), "--json"]
+    command += ["--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert (told["phantoms"], told["seed"]) == (2, 1)
     assert [finding["finding"] for finding in told["findings"]] == list(FINDINGS)
+    assert json.loads((tmp_path / "out/phantom.json").read_text()) == told
+    assert (tmp_path / "out/phantom.csv").read_text().startswith("finding,auroc,dropped,dropped_reached,dropped_total,")
+    assert (tmp_path / "out/phantom.png").read_bytes().startswith(b"\x89PNG")
 
 
 STUDY = (
@@ -283,6 +287,20 @@ def test_evaluate_reader_study_prints_a_table_or_json(tmp_path: Path) -> None:
     comparisons = json.loads(told.stdout)["comparisons"]
     assert [c["mean"] for c in comparisons] == [1.5, 1.5, 0.0, 0.0]
     assert comparisons[2]["p"] is None  # no pair differs: there is nothing to test
+
+
+def test_evaluate_reader_study_writes_table_document_and_figure(tmp_path: Path) -> None:
+    (tmp_path / "readings.csv").write_text(STUDY)
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, ["evaluate", "reader-study", str(tmp_path), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-1] == f"written to {out}"
+    assert {path.name for path in out.iterdir()} == {f"reader-study.{kind}" for kind in ("csv", "json", "png")}
+    lines = (out / "reader-study.csv").read_text().splitlines()
+    assert lines[1].startswith("all,True Positive,confidence,2,1.5,0.5,")
+    assert lines[3].startswith("all,True Positive,correct_feature,2,0.0,0.0,,,0,")
+    assert json.loads((out / "reader-study.json").read_text())["comparisons"][2]["p"] is None
+    assert (out / "reader-study.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_reader_study_without_its_table_is_exit_code_2(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cxrshift.evaluation.phantom import PhantomReport, Share, evaluate_phantom
+from cxrshift.evaluation.figures.phantom import draw_shares, wilson
+from cxrshift.evaluation.phantom import FindingReport, PhantomReport, Share, evaluate_phantom
 from cxrshift.models.loader import load_model
 from cxrshift.phantom import FINDINGS
 
@@ -98,3 +99,16 @@ def test_the_embedded_models_explanations_move_the_score_and_point_at_the_findin
     assert report.pooled("dropped").value >= 0.85
     assert report.pooled("raised").value >= 0.65
     assert report.pooled("pointed").value >= 0.7
+
+
+def test_the_interval_of_a_share_has_some_width_at_both_ends() -> None:
+    assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
+    assert wilson(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)  # Newcombe 1998, table I
+
+
+def test_a_share_of_nothing_is_drawn_too() -> None:
+    finding = FindingReport("Mass", 0.9, Share(3, 4), Share(0, 0), Share(4, 4), 0.4)
+    drawn = draw_shares(PhantomReport("toy", "1", 5, 0, 0.9, 20.0, (finding,)))
+    assert drawn.startswith(b"\x89PNG")
+    assert drawn == draw_shares(PhantomReport("toy", "1", 5, 0, 0.9, 20.0, (finding,)))

@@ -68,6 +68,25 @@ def test_every_row_of_the_recomputed_table_comes_out(shared_data: Path) -> None:
         assert one.p == pytest.approx(float(row["wilcoxon_p"]))
 
 
+def test_the_published_table_of_single_findings_comes_out_to_the_printed_digit(shared_data: Path) -> None:
+    comparisons = compare(read_readings(shared_data / "reader_study"))
+    with (shared_data / "reader_study/published.csv").open(newline="") as table:
+        items = [(row["item"].split(", "), row) for row in csv.DictReader(table) if row["item"].count(", ") == 2]
+    assert len(items) == 12
+    for (_, finding, label), row in items:
+        one = of(comparisons, finding, label.removesuffix("s").title())
+        assert [f"{one.mean + 0.0:g}", str(one.statistic)] == [f"{float(row['mean']):g}", row["statistic"]]
+        assert one.p == pytest.approx(float(row["p"]), rel=1e-12)  # 16 digits are printed
+
+
+def test_the_interval_of_a_mean_resamples_examples_with_all_their_readers() -> None:
+    alone = study((5, 3), (4, 3), (2, 3), (4, 4), (5, 2))
+    echoed = [*alone, *(replace(reading, reader="2") for reading in alone)]
+    first, second = (of(compare(readings), "all", "True Positive") for readings in (alone, echoed))
+    assert first.low < first.mean < first.high
+    assert (second.low, second.high) == (first.low, first.high)  # a reader who says the same adds nothing
+
+
 def test_a_difference_is_latent_shift_minus_traditional() -> None:
     one = of(compare(study((5, 3), (4, 3), (2, 3))), "Mass", "True Positive")
     assert (one.pairs, one.differing) == (3, 3)

@@ -41,7 +41,12 @@ def draw_forest(comparisons: Sequence[Comparison]) -> bytes:
         fontsize=8.5,
         frameon=False,
     )
-    figure.suptitle("Readers with Latent Shift minus the same readers with traditional maps", fontsize=11, color=INK)
+    figure.suptitle(
+        "Answers with Latent Shift minus the same reader's with traditional maps, on five-point scales\n"
+        "means, 95% intervals over examples, p of the Wilcoxon signed-rank test (bold below 0.05)",
+        fontsize=10,
+        color=INK,
+    )
     return to_png(figure)
 
 
@@ -54,10 +59,9 @@ def _draw_comparison(axes: Axes, one: Comparison, place: int, number: int, label
     y = place + 0.34 * (number - (labels - 1) / 2)
     axes.plot([one.low, one.high], [y, y], color=colour, linewidth=2.6 if pooled else 1.8, zorder=4)
     axes.plot([one.mean], [y], color=colour, marker=marker, markersize=7 if pooled else 5.5, zorder=5)
-    said = "no pair differs" if one.p != one.p else f"p {one.p:.2g}" if one.p >= 0.001 else "p < 0.001"
     weight = "bold" if one.p < 0.05 else "normal"
     axes.annotate(
-        said,
+        _say_p(one.p),
         (1.0, y),
         (4, 0),
         xycoords=("axes fraction", "data"),
@@ -67,6 +71,12 @@ def _draw_comparison(axes: Axes, one: Comparison, place: int, number: int, label
         weight=weight,
         va="center",
     )
+
+
+def _say_p(p: float) -> str:
+    if p != p:
+        return "no pair differs"
+    return "p < 0.001" if p < 0.001 else f"p {p:.4f}" if p < 0.01 else f"p {p:.3f}" if p < 0.1 else f"p {p:.2f}"
 
 
 def _name(finding: str) -> str:
