@@ -44,7 +44,7 @@ def test_the_card_tells_the_distance_in_units_of_the_limit_and_warns_past_it() -
     far = explain_one(engine, grey(0.54), F0).quality
     assert far.distance == pytest.approx(2.0, rel=1e-4)
     assert far.warnings[0].startswith(
-        "This image is unlike the radiographs that the model was trained on (distance 2.0"
+        "This image is unlike the radiographs that the model was trained on (2.00 times the largest usual distance)"
     )
 
 

@@ -41,17 +41,21 @@ def real() -> Engine:
 
 
 def strangers(folder: Path) -> Iterator[Radiograph]:
-    """The DICOM images that decode and are no radiograph of a chest."""
+    """The DICOM images that decode and are no radiograph of a chest, each once: many are one picture in two codings."""
     with (folder / "dicoms.csv").open(newline="", encoding="utf-8") as table:
         rows = list(csv.DictReader(table))
+    seen: set[bytes] = set()
     for row in rows:
         other = row["category"] == "radiograph" and any(word in row["note"] for word in NO_CHEST)
         if not (other or row["category"] == "other image"):
             continue
         try:
-            yield decode_radiograph((folder / row["file"]).read_bytes())
+            radiograph = decode_radiograph((folder / row["file"]).read_bytes())
         except RequestError:
             continue  # refused, which tells more than a warning
+        if (pixels := radiograph.pixels.tobytes()) not in seen:
+            seen.add(pixels)
+            yield radiograph
 
 
 def held_back(folder: Path) -> Iterator[Radiograph]:
@@ -63,7 +67,7 @@ def held_back(folder: Path) -> Iterator[Radiograph]:
 
 def test_images_of_no_chest_are_warned_of(real: Engine, shared_data: Path) -> None:
     found = count_warned(real, strangers(shared_data / "dicom"))
-    assert found.total >= 20
+    assert found.total >= 15
     assert found.share >= 0.95
 
 

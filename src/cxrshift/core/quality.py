@@ -115,8 +115,8 @@ def _warnings(card: QualityCard, likeness: Likeness, limits: QualityLimits, held
     """
     if card.distance is not None and card.distance > 1.0:
         yield (
-            f"This image is unlike the radiographs that the model was trained on (distance {card.distance:.1f}, of at "
-            "most 1): its scores and this explanation may mean nothing."
+            "This image is unlike the radiographs that the model was trained on "
+            f"({card.distance:.2f} times the largest usual distance): its scores and this explanation may mean nothing."
         )
     if _below(likeness.detail, limits.min_detail):
         yield "This image has hardly any detail: a radiograph has edges and vessels."
