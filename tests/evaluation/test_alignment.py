@@ -115,6 +115,17 @@ def test_correlations_are_those_of_numpy() -> None:
     np.testing.assert_allclose(Path("s", "g", "F2", 2, scores).correlations, expected, rtol=1e-6)
 
 
+def test_a_correlation_tells_only_where_the_other_moves_on_half_of_the_paths() -> None:
+    moving, still = path((0.1, 0.3), (0.9, 0.7)), path((0.1, 0.3), (0.9, 0.3))
+    columns = [(0, "F0"), (1, "F1")]
+    _, half = summarise([moving, still], columns)
+    assert half.moving == 1
+    assert half.telling_correlation.value == pytest.approx(1.0)
+    _, third = summarise([moving, still, still], columns)
+    assert third.correlation.value == pytest.approx(1.0)
+    assert math.isnan(third.telling_correlation.value)
+
+
 def test_the_mean_is_over_paths_and_the_interval_over_patients() -> None:
     half, none = path((0.1, 0.3), (0.9, 0.7), group="a"), path((0.1, 0.3), (0.9, 0.3), group="b")
     columns = [(0, "F0"), (1, "F1")]

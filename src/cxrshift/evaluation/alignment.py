@@ -28,6 +28,9 @@ STILL: Final = 0.01
 """Range of a score along a path below which it stays where it is: the correlation of so little says nothing."""
 
 
+_NOTHING: Final = Interval(float("nan"), float("nan"), float("nan"))
+
+
 @dataclass(frozen=True)
 class Path:
     """The path of ``finding`` on one radiograph: ``scores`` (R, F) of every column on every frame, λ ascending."""
@@ -41,7 +44,8 @@ class Path:
     @property
     def changes(self) -> NDArray[np.float64]:
         """(F,) s_j(λ_high) − s_j(λ_low)."""
-        return np.subtract(self.scores[-1], self.scores[0], dtype=np.float64)
+        low, high = self.scores[0].astype(np.float64), self.scores[-1].astype(np.float64)
+        return np.asarray(high - low)
 
     @property
     def own_change(self) -> float:
@@ -79,6 +83,11 @@ class Cell:
     """Paths on which ``other`` moves at all, and so has a correlation."""
     change: Interval
     """s_j(λ_high) − s_j(λ_low), in score: where ``other`` is ``finding``, how far the path goes."""
+
+    @property
+    def telling_correlation(self) -> Interval:
+        """The correlation; NaN where ``other`` stays where it is on most paths, for then it tells of the few others."""
+        return self.correlation if 2 * self.moving >= self.cases else _NOTHING
 
 
 @dataclass(frozen=True)
@@ -146,6 +155,6 @@ def _mean(values: Sequence[float], groups: Sequence[str], bootstrap: Bootstrap) 
     """Over the finite ones; NaN where there is none."""
     kept = [(value, group) for value, group in zip(values, groups, strict=True) if np.isfinite(value)]
     if not kept:
-        return Interval(float("nan"), float("nan"), float("nan"))
+        return _NOTHING
     numbers, owners = [value for value, _ in kept], [group for _, group in kept]
     return interval(float(np.mean(numbers)), bootstrap.means(numbers, owners))

@@ -51,7 +51,8 @@ def alignment(
 
     A row is the finding whose path is walked, a column the one that answers. First its change of score over the whole
     path, as a share of the path's own; then the correlation of the two scores along it. Means over radiographs, marked
-    with * where the 95% interval over patients leaves out 0; the diagonal is the path's own change of score.
+    with * where the 95% interval over patients leaves out 0; the diagonal is the path's own change of score. Where a
+    score moves by less than 0.01 on most paths there is no correlation to speak of.
     """
     screen = Screen(as_json=as_json)
     with errors_told(screen):
@@ -93,11 +94,11 @@ def alignment(
 def report_lines(report: AlignmentReport) -> Iterator[str]:
     """The report as two matrices for people."""
     yield f"{report.model} {report.version}, {report.source}; finding {report.cases}"
-    yield "Change of score relative to that of the path's finding (diagonal: the path's own change of score)"
+    yield "Change of score, as a share of that of the path's finding (diagonal: the path's own change of score)"
     yield from _matrix(report, lambda cell: cell.relative)
     yield ""
-    yield "Correlation of the two scores along the path (diagonal: the path's own change of score)"
-    yield from _matrix(report, lambda cell: cell.correlation)
+    yield "Correlation of the two scores along the path (-: the answer stays still on most paths)"
+    yield from _matrix(report, lambda cell: cell.telling_correlation)
     if report.refused or report.unmoved:
         still = f"{report.unmoved} whose own score rises by less than {report.smallest_move:g}"
         yield f"left out: {report.refused} without an explanation, {still}"

@@ -29,9 +29,11 @@ def draw_alignment(report: AlignmentReport) -> bytes:
     figure = new_figure(3.6 + 1.2 * columns, 2.5 + 0.46 * rows)
     left, right = figure.subplots(1, 2, sharey=True)
     changes = _draw_matrix(left, report, lambda cell: cell.relative)
-    _draw_matrix(right, report, lambda cell: cell.correlation)
-    left.set_title("change of score, relative to that of the path's finding", fontsize=9.5, color=INK, pad=8)
-    right.set_title("correlation of the two scores along the path", fontsize=9.5, color=INK, pad=8)
+    _draw_matrix(right, report, lambda cell: cell.telling_correlation)
+    left.set_title("change of score, as a share of that of the path's finding", fontsize=9.5, color=INK, pad=8)
+    right.set_title(
+        "correlation of the two scores (–: the answer stays still on most paths)", fontsize=9.5, color=INK, pad=8
+    )
     left.set_yticks(range(rows), [f"{row[0].finding} ({row[0].cases})" for row in report.rows])
     left.set_ylabel("path of (radiographs)", fontsize=9, color=INK)
     bar = figure.colorbar(
