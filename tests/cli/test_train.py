@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
 from cxrshift.cli.app import app
@@ -181,7 +182,35 @@ def test_an_autoencoder_comes_from_a_model_folder_too_and_from_nothing_else(
     )
     done = run(classifier(images, tmp_path / "again", tmp_path / "never"))
     assert done.exit_code == 2
-    assert "must be of the kind compact" in done.output
+    assert "must be of the kind compact" in " ".join(done.output.split())
+
+
+def test_a_training_goes_on_from_another_models_classifier(
+    images: Path, trained: Path, model: Path, tmp_path: Path
+) -> None:
+    hardly = ["--steps", "1", "--rate", "1e-9", "--weight-decay", "0", "--average", "0", "--start", str(model)]
+    done = run(classifier(images, trained, tmp_path / "next", *hardly))
+    assert done.exit_code == 0, done.output
+    before, after = (load_file(folder / "classifier.safetensors") for folder in (model, tmp_path / "next"))
+    for name, tensor in before.items():
+        if name != "bias":  # its scores are centred anew
+            torch.testing.assert_close(after[name], tensor, rtol=0.0, atol=1e-7)
+    assert "| started from | the classifier of toy-model 0.1.0, SHA-256 " in (tmp_path / "next/README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--finding", "Mass"], "knows Effusion, Mass; the training is of Mass"),
+        (["--width", "16"], "has another width"),
+    ],
+)
+def test_a_classifier_of_other_findings_or_width_is_no_start(
+    images: Path, trained: Path, model: Path, tmp_path: Path, more: list[str], message: str
+) -> None:
+    done = run(classifier(images, trained, tmp_path / "never", "--start", str(model), *more))
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.split())
 
 
 def test_a_run_whose_files_were_changed_is_refused(images: Path, trained: Path, tmp_path: Path) -> None:

@@ -92,9 +92,7 @@ def test_a_finding_that_the_model_was_not_trained_on_has_neither_row_nor_column(
     spec = ModelSpec("lines", "1", "", LINES.input_size, LINES.input_range, findings)
     report = study(Model(spec, LINES), "F0", "F1")
     assert report.findings == ("F0", "F2", "F3")
-    assert report.cell("F0", "F2").relative.value == pytest.approx(
-        -0.25, abs=1e-4
-    )  # its own column, not its neighbour's
+    assert report.cell("F0", "F2").relative.value == pytest.approx(-0.75, abs=1e-4)  # not its neighbour's
 
 
 def test_without_any_path_there_is_no_report() -> None:

@@ -25,6 +25,7 @@ from cxrshift.training.radiographs import (
     classifier_loss,
     picture_loss,
     prior_logits,
+    prior_shift,
 )
 
 NOWHERE = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -128,6 +129,16 @@ def test_the_start_is_how_often_each_finding_is_present() -> None:
     labels = torch.tensor([[1.0, 0.0], [0.0, 0.0], [float("nan"), 0.0], [1.0, 0.0]])
     shares = torch.sigmoid(prior_logits(labels))
     assert shares.tolist() == pytest.approx([2 / 3, 1 / 8])  # never seen: half a picture, not never
+
+
+def test_the_shift_makes_the_mean_score_the_share_of_the_known_that_are_present() -> None:
+    generator = torch.Generator().manual_seed(4)
+    logits = 3.0 * torch.randn(200, 2, generator=generator, dtype=torch.float64)
+    labels = (torch.rand(200, 2, generator=generator) < torch.tensor([0.1, 0.7])).float()
+    labels[:50, 1] = float("nan")
+    means = torch.sigmoid(logits + prior_shift(logits, labels))
+    assert means[:, 0].mean().item() == pytest.approx(labels[:, 0].mean().item(), abs=1e-6)
+    assert means[50:, 1].mean().item() == pytest.approx(labels[50:, 1].mean().item(), abs=1e-6)
 
 
 @pytest.mark.parametrize("bf16", [False, True])

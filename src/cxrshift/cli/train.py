@@ -142,6 +142,7 @@ def classifier(
         Path | None,
         typer.Option(metavar="RUN", help="The folder of the checkpoint.", show_default="MODEL.run beside it"),
     ] = None,
+    start: given.Start = None,
     finding: given.Findings = None,
     dataset: given.Datasets = None,
     masks: given.Masks = None,
@@ -179,12 +180,13 @@ def classifier(
     with errors_told(screen), stops_heeded(screen) as stop:
         from ..training.fit import Schedule
         from ..training.machine import prepare
-        from ..training.model_folder import Identity, read_autoencoder
+        from ..training.model_folder import Identity, read_autoencoder, read_classifier
         from ..training.radiograph_model import Conduct, train_classifier
         from ..training.radiographs import ClassifierRecipe
 
         prepare(device, threads)
         trained = read_autoencoder(autoencoder)
+        started = read_classifier(start) if start else None
         run = run or out.with_name(out.name + ".run")
         choice = _Choice(folder, dataset or [], xrv, xrv_csv, masks, split_seed, cache or run, workers)
         pictures = _read(screen, choice, trained.side)
@@ -206,7 +208,9 @@ def classifier(
         conduct = Conduct(run, device, validate_every, patience, checkpoint_every, stop)
         identity = Identity(name or out.resolve().name, version, summary)
         with _watched(screen, conduct, "classifier", steps) as watched:
-            facts = train_classifier(pictures, trained, recipe, watched, out=out, identity=identity, data_note=note)
+            facts = train_classifier(
+                pictures, trained, recipe, watched, out=out, identity=identity, start=started, data_note=note
+            )
         for line in facts_lines(facts):
             screen.say(line)
         screen.say(f"wrote {out}")

@@ -115,6 +115,18 @@ CheckpointEvery = Annotated[
 ]
 Workers = Annotated[int, typer.Option(min=1, metavar="N", help="Processes that decode images.", rich_help_panel=RUN)]
 
+Start = Annotated[
+    Path | None,
+    typer.Option(
+        "--start",
+        metavar="MODEL",
+        exists=True,
+        file_okay=False,
+        help="A model folder of the kind compact to go on from: its classifier, of the same findings.",
+        show_default="random weights",
+        rich_help_panel=HOW,
+    ),
+]
 PicturesFirst = Annotated[
     float,
     typer.Option(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors.torch import load, save
-from torch import nn
+from torch import Tensor, nn
 
 from cxrshift_api.types import FileDigest
 
@@ -31,6 +31,17 @@ class TrainedAutoencoder:
     side: int
     """Pixels along each side of the pictures that it was trained on."""
     arguments: Mapping[str, NetworkArgument]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class TrainedClassifier:
+    """A classifier to go on from."""
+
+    name: str
+    """The model's, with its version."""
+    network: CompactClassifier
+    findings: tuple[str, ...]
     sha256: str
 
 
@@ -67,11 +78,7 @@ def read_autoencoder(folder: Path) -> TrainedAutoencoder:
     Raises TrainingError where the folder is neither, ModelError where its files are damaged.
     """
     if (folder / FILE_NAME).is_file():
-        manifest = read_manifest(folder)
-        if manifest.kind != "compact":
-            raise TrainingError(f"The autoencoder must be of the kind compact; {manifest.name} is {manifest.kind}.")
-        tensors = read_weights(folder, manifest)[AUTOENCODER_FILE]
-        sha256 = next(file.sha256 for file in manifest.files if file.name == AUTOENCODER_FILE)
+        manifest, tensors, sha256 = _read_compact(folder, AUTOENCODER_FILE)
         side, arguments = manifest.input_size, dict(manifest.networks.get("autoencoder", {}))
     else:
         try:
@@ -93,6 +100,33 @@ def read_autoencoder(folder: Path) -> TrainedAutoencoder:
     fill(network, tensors, source=AUTOENCODER_FILE)
     network.eval().requires_grad_(False)
     return TrainedAutoencoder(network, side, arguments, sha256)
+
+
+def read_classifier(folder: Path) -> TrainedClassifier:
+    """The classifier of a model folder of the kind compact.
+
+    Raises TrainingError for a model of another kind, ModelError where its files are missing or damaged.
+    """
+    manifest, tensors, sha256 = _read_compact(folder, CLASSIFIER_FILE)
+    findings = tuple(finding.name for finding in manifest.findings)
+    try:
+        network = CompactClassifier(len(findings), **manifest.networks.get("classifier", {}))  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{folder.name} describes a classifier that cannot be built.") from error
+    fill(network, tensors, source=CLASSIFIER_FILE)
+    return TrainedClassifier(f"{manifest.name} {manifest.version}", network, findings, sha256)
+
+
+def _read_compact(folder: Path, file: str) -> tuple[Manifest, Mapping[str, Tensor], str]:
+    """The manifest of a model of the kind compact, one file's tensors and its SHA-256."""
+    manifest = read_manifest(folder)
+    if manifest.kind != "compact":
+        raise TrainingError(f"Networks to train with must be of the kind compact; {manifest.name} is {manifest.kind}.")
+    sha256 = next((one.sha256 for one in manifest.files if one.name == file), "")
+    tensors = read_weights(folder, manifest)
+    if file not in tensors:
+        raise ModelError(f"{FILE_NAME}: files must name {file}.")
+    return manifest, tensors[file], sha256
 
 
 def write_model(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .measure import FindingFigures, ReconstructionFigures
-from .model_folder import Identity, TrainedAutoencoder
+from .model_folder import Identity, TrainedAutoencoder, TrainedClassifier
 from .radiographs import ClassifierRecipe
 from .splits import TEST_SHARE, VALIDATION_SHARE
 
@@ -29,6 +29,7 @@ its explanations are for research and demonstration.
 | output | a score from 0 to 1 for each finding; it ranks, and is no probability of disease |
 | autoencoder | absolute error + a share of 1 - SSIM; affine, elastic and tone augmentation; noise on the latent |
 | classifier | {steps} steps of {batch}: {first:.0%} of them on pictures, then half of each batch is decoded |
+| started from | {start} |
 | decoded | {mixed:.0%} from between the latents of two patients, with labels as far between |
 | place | where a box or an outline is known, learnt as well as presence (weight {places_told:g}) |
 | kept | the classifier after step {kept}, the best on the validation pictures |
@@ -103,7 +104,13 @@ class CardFacts:
 
 
 def write_card(
-    identity: Identity, facts: CardFacts, recipe: ClassifierRecipe, autoencoder: TrainedAutoencoder, note: str
+    identity: Identity,
+    facts: CardFacts,
+    recipe: ClassifierRecipe,
+    autoencoder: TrainedAutoencoder,
+    *,
+    start: TrainedClassifier | None,
+    note: str,
 ) -> str:
     """The card's Markdown; ``note`` says where the pictures are from."""
     return _CARD.format(
@@ -119,6 +126,7 @@ def write_card(
         places_told=recipe.map_weight,
         batch=recipe.schedule.batch,
         first=recipe.pictures_first,
+        start=f"the classifier of {start.name}, SHA-256 {start.sha256[:16]}" if start else "random weights",
         mixed=recipe.mixed,
         note=f"{note.strip()}\n\n" if note.strip() else "",
         test=TEST_SHARE,

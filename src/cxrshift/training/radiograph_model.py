@@ -22,7 +22,7 @@ from .measure import (
     measure_reconstruction,
     score,
 )
-from .model_folder import Identity, TrainedAutoencoder, write_autoencoder, write_model
+from .model_folder import Identity, TrainedAutoencoder, TrainedClassifier, write_autoencoder, write_model
 from .operating_points import choose_operating_points
 from .pictures import PictureSet
 from .radiograph_card import CardFacts, write_card
@@ -34,6 +34,7 @@ from .radiographs import (
     classifier_loss,
     picture_loss,
     prior_logits,
+    prior_shift,
 )
 from .splits import Split
 
@@ -103,12 +104,13 @@ def train_classifier(
     *,
     out: Path,
     identity: Identity,
+    start: TrainedClassifier | None = None,
     data_note: str = "",
 ) -> CardFacts:
     """Train, and write a model folder that serves as it is, with its card and, in ``report``, its pictures.
 
-    The facts are those of the card, measured on the test split. ``data_note`` goes into the card: where the pictures
-    are from. Raises TrainingError.
+    The facts are those of the card, measured on the test split. ``start`` is the classifier to go on from, with random
+    weights without. ``data_note`` goes into the card: where the pictures are from. Raises TrainingError.
     """
     if pictures.side != autoencoder.side:
         raise TrainingError(f"The autoencoder takes {autoencoder.side} pixels; the pictures have {pictures.side}.")
@@ -120,6 +122,8 @@ def train_classifier(
     network = CompactClassifier(len(pictures.findings), width=recipe.width, sharpness=recipe.sharpness)
     network.bias.data = prior_logits(training.labels.cpu())
     network.to(conduct.device)
+    if start:
+        _go_on_from(start, network, training)
     history = fit(
         network,
         len(training),
@@ -133,7 +137,13 @@ def train_classifier(
             classifier_measure(validation, encoder), conduct.validate_every, conduct.patience, conduct.validated
         ),
         checkpoints=_checkpoints(
-            conduct, asdict(recipe), {"pictures": pictures.digest(), "autoencoder": autoencoder.sha256[:16]}
+            conduct,
+            asdict(recipe),
+            {
+                "pictures": pictures.digest(),
+                "autoencoder": autoencoder.sha256[:16],
+                "start": start.sha256[:16] if start else "",
+            },
         ),
         device=conduct.device,
     )
@@ -146,8 +156,30 @@ def train_classifier(
     write_model(out, identity, autoencoder, network, arguments, findings)
     facts, report = examine(network, encoder, (training, validation, test), points, history)
     write_report(out / REPORT, report)
-    (out / CARD_NAME).write_text(write_card(identity, facts, recipe, autoencoder, data_note), "utf-8")
+    card = write_card(identity, facts, recipe, autoencoder, start=start, note=data_note)
+    (out / CARD_NAME).write_text(card, "utf-8")
     return facts
+
+
+@torch.no_grad()
+def _go_on_from(start: TrainedClassifier, network: CompactClassifier, training: PictureSet) -> None:
+    """Give ``network`` the weights of ``start``, its scores on ``training`` as high as the findings are common.
+
+    A model folder's scores are centred, which is not how often a finding is there: the training would first have to
+    undo that.
+    """
+    if start.findings != training.findings:
+        raise TrainingError(
+            f"The classifier to start from knows {', '.join(start.findings)}; the training is of "
+            f"{', '.join(training.findings)}. Name the same findings in the same order with --finding."
+        )
+    try:
+        network.load_state_dict(start.network.state_dict())
+    except RuntimeError as error:
+        raise TrainingError("The classifier to start from has another width.") from error
+    network.eval()
+    logits = torch.logit(torch.from_numpy(score(network, to_model_units(training.images))).double(), eps=1e-9)
+    network.bias.add_(prior_shift(logits, training.labels.cpu()).to(network.bias))
 
 
 @torch.no_grad()

@@ -167,6 +167,22 @@ def prior_logits(labels: Tensor) -> Tensor:
     return torch.logit(share.clamp(0.5 / len(labels), 1.0 - 0.5 / len(labels)))
 
 
+def prior_shift(logits: Tensor, labels: Tensor) -> Tensor:
+    """(F,) what to add to the logits (N, F) for their mean probability to be the share of present among the labels.
+
+    Labels (N, F) are 0, 1 or NaN for unknown. Found by bisection: the mean rises with the shift.
+    """
+    known = ~labels.isnan()
+    count = known.sum(0).clamp(min=1)
+    wanted = torch.sigmoid(prior_logits(labels)).double()
+    low, high = (torch.full(wanted.shape, end, dtype=torch.float64) for end in (-30.0, 30.0))
+    for _ in range(50):
+        middle = (low + high) / 2.0
+        below = (torch.sigmoid(logits + middle) * known).sum(0) / count < wanted
+        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+    return (low + high) / 2.0
+
+
 def _draw_batch(pictures: PictureSet, batch: Tensor, generator: torch.Generator, how: Augmentation) -> _Known:
     maps = pictures.maps[batch].float() / 255.0
     images, maps = augment(to_model_units(pictures.images[batch]), generator, how, maps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import alignment, faithfulness, localisation, phantom, reader_study
+from . import alignment, faithfulness, localisation, phantom, reader_study, shortcut
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -19,3 +19,4 @@ app.command(epilog=reader_study.EPILOG)(reader_study.reader_study)
 app.command(epilog=localisation.EPILOG)(localisation.localisation)
 app.command(epilog=faithfulness.EPILOG)(faithfulness.faithfulness)
 app.command(epilog=alignment.EPILOG)(alignment.alignment)
+app.command(epilog=shortcut.EPILOG)(shortcut.shortcut)
