@@ -47,7 +47,7 @@ def errors_told(screen: Screen) -> Iterator[None]:
         raise typer.Exit(ExitCode.USAGE) from error
     except ModuleNotFoundError as error:
         screen.fail(
-            f"This needs {error.name}, which is not installed: pip install 'cxrshift[server,train,xrv]' has everything."
+            f"This needs {error.name}, which is not installed: pip install 'cxrshift[onnx,server,train,xrv]' has everything."
         )
         raise typer.Exit(ExitCode.USAGE) from error
     except OSError as error:
