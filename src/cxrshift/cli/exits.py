@@ -24,6 +24,7 @@ class ExitCode(IntEnum):
     """No service answers at the address."""
 
 
+_EVERYTHING = "pip install 'cxrshift[onnx,server,train,xrv]'"
 EXIT_CODES = "Exit codes: 0 all done, 1 some failed, 2 wrong option or model, 3 no service answers."
 
 
@@ -46,9 +47,7 @@ def errors_told(screen: Screen) -> Iterator[None]:
         screen.fail(str(error))
         raise typer.Exit(ExitCode.USAGE) from error
     except ModuleNotFoundError as error:
-        screen.fail(
-            f"This needs {error.name}, which is not installed: pip install 'cxrshift[onnx,server,train,xrv]' has everything."
-        )
+        screen.fail(f"This needs {error.name}, which is not installed: {_EVERYTHING} has everything.")
         raise typer.Exit(ExitCode.USAGE) from error
     except OSError as error:
         screen.fail(say_os_error(error))

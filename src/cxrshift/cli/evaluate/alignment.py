@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -13,7 +12,7 @@ from ..console import Screen
 from ..exits import EXIT_CODES, errors_told
 from ..options import AsJson
 from ..results import finite, flat_row, write_results
-from .options import Evaluated, Out, PixelChange, Seed, Split, chosen_split
+from .options import Chosen, Dataset, Evaluated, Images, Limit, Out, Phantoms, PixelChange, Seed, Split
 
 if TYPE_CHECKING:
     from ...evaluation.alignment import AlignmentReport, Cell
@@ -28,14 +27,12 @@ _WIDTH = 10
 
 
 def alignment(
-    phantoms: Annotated[int, typer.Option(min=1, metavar="N", help="Phantoms to draw where no folder is named.")] = 200,
+    phantoms: Phantoms = 200,
     seed: Seed = 0,
-    images: Annotated[Path | None, typer.Option(metavar="DIR", help="A folder of images with manifest.csv.")] = None,
-    dataset: Annotated[
-        str, typer.Option(metavar="NAME", help="Only images that manifest.csv says to be of this dataset.")
-    ] = "",
+    images: Images = None,
+    dataset: Dataset = "",
     split: Split = "test",
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Images of the folder to take.")] = 200,
+    limit: Limit = 200,
     model: Evaluated = "phantom",
     cases: Annotated[
         Literal["present", "absent", "all"], typer.Option(help="Walk a finding's path where it is present, or absent.")
@@ -57,15 +54,10 @@ def alignment(
     screen = Screen(as_json=as_json)
     with errors_told(screen):
         from ...evaluation.alignment_study import Cases, study_alignment
-        from ...evaluation.samples import labelled_samples, phantom_samples
         from ...models.loader import load_model
 
         loaded = load_model(model)
-        if images is None:
-            samples = phantom_samples(phantoms, seed)
-        else:
-            trained = [finding.name for finding in loaded.spec.findings if finding.trained]
-            samples = labelled_samples(images, trained, dataset=dataset, split=chosen_split(split), limit=limit)
+        samples = Chosen(phantoms, seed, images, dataset, split, limit).samples(loaded)
         with screen.progress("walking paths", None) as bar:
             report = study_alignment(
                 loaded,

@@ -13,7 +13,21 @@ from ..console import Screen
 from ..exits import EXIT_CODES, errors_told
 from ..options import AsJson
 from ..results import Row, finite, flat_row, write_results
-from .options import Blur, Evaluated, Heatmap, Out, PixelChange, Seed, Split, chosen_split, span
+from .options import (
+    Blur,
+    Chosen,
+    Dataset,
+    Evaluated,
+    Heatmap,
+    Images,
+    Limit,
+    Out,
+    Phantoms,
+    PixelChange,
+    Seed,
+    Split,
+    span,
+)
 
 if TYPE_CHECKING:
     from ...evaluation.faithfulness_report import FaithfulnessReport
@@ -26,14 +40,12 @@ EPILOG = (
 
 
 def faithfulness(
-    phantoms: Annotated[int, typer.Option(min=1, metavar="N", help="Phantoms to draw where no folder is named.")] = 100,
+    phantoms: Phantoms = 100,
     seed: Seed = 0,
-    images: Annotated[Path | None, typer.Option(metavar="DIR", help="A folder of images with manifest.csv.")] = None,
-    dataset: Annotated[
-        str, typer.Option(metavar="NAME", help="Only images that manifest.csv says to be of this dataset.")
-    ] = "",
+    images: Images = None,
+    dataset: Dataset = "",
     split: Split = "test",
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Images of the folder to take.")] = 100,
+    limit: Limit = 100,
     model: Evaluated = "phantom",
     heatmap: Heatmap = "max",
     blur: Blur = 0.0,
@@ -59,15 +71,10 @@ def faithfulness(
         from ...evaluation.faithfulness_study import study_faithfulness
         from ...evaluation.maps import MapOptions
         from ...evaluation.perturbation import Baseline
-        from ...evaluation.samples import labelled_samples, phantom_samples
         from ...models.loader import load_model
 
         loaded = load_model(model)
-        if images is None:
-            samples = phantom_samples(phantoms, seed)
-        else:
-            trained = [finding.name for finding in loaded.spec.findings if finding.trained]
-            samples = labelled_samples(images, trained, dataset=dataset, split=chosen_split(split), limit=limit)
+        samples = Chosen(phantoms, seed, images, dataset, split, limit).samples(loaded)
         with screen.progress("measuring explanations", None) as bar:
             report = study_faithfulness(
                 loaded,

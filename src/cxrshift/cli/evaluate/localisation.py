@@ -13,7 +13,7 @@ from ..console import Screen
 from ..exits import EXIT_CODES, errors_told
 from ..options import AsJson
 from ..results import finite, flat_row, write_results
-from .options import Blur, Evaluated, Heatmap, Out, PixelChange, Seed, Split, SplitName, chosen_split, span
+from .options import Blur, Evaluated, Heatmap, Out, Phantoms, PixelChange, Seed, Split, SplitName, chosen_split, span
 
 if TYPE_CHECKING:
     from ...core.model import Model
@@ -27,7 +27,7 @@ EPILOG = (
 
 
 def localisation(
-    phantoms: Annotated[int, typer.Option(min=1, metavar="N", help="Phantoms to draw where no folder is named.")] = 200,
+    phantoms: Phantoms = 200,
     seed: Seed = 0,
     masks: Annotated[
         Path | None,
