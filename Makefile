@@ -47,6 +47,7 @@ serve: $(READY) ## Serve the embedded model: REST 8000, gRPC 8001, metrics 8002,
 
 train-phantom: $(READY) ## Train the embedded model again, from nothing
 	@$(BIN)/python -m cxrshift.training.phantom_model --out model_store/phantom
+	@$(BIN)/cxrshift train quality model_store/phantom --phantoms 400
 
 evaluate-phantom: $(READY) ## Measure the embedded model's explanations on 1,000 phantoms
 	@$(BIN)/cxrshift evaluate phantom --n 1000

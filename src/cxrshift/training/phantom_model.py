@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("model_store/phantom"), help="the model folder to write")
     parser.add_argument("--cache", type=Path, default=Path("out/phantoms"), help="where drawn phantoms are kept")
-    parser.add_argument("--version", default="1.0.0", help="the version that the manifest states")
+    parser.add_argument("--version", default="1.0.2", help="the version that the manifest states")
     parser.add_argument("--phantoms", type=int, default=defaults.phantoms)
     parser.add_argument("--autoencoder-steps", type=int, default=defaults.autoencoder_steps)
     parser.add_argument("--classifier-steps", type=int, default=defaults.classifier_steps)
