@@ -12,7 +12,7 @@ from cxrshift.config import Settings
 from cxrshift.gateway.server import Gateway
 from cxrshift_api.types import ProblemCode
 from cxrshift_client import AsyncClient, Client, Explained, RequestError, Retry
-from tests.gateway.samples import CLASSIFIED, explain_reply, npy_image, same_explanation
+from tests.gateway.samples import CLASSIFIED, MODEL, explain_reply, npy_image, same_explanation
 from tests.gateway.worker_double import WorkerDouble, start_double
 
 IMAGE = npy_image()
@@ -22,7 +22,7 @@ IMAGE = npy_image()
 async def addresses() -> AsyncIterator[tuple[str, str]]:
     double = WorkerDouble()
     server, double.target = await start_double(double)
-    settings = Settings(rest_port=0, grpc_port=0, metrics_port=0, upstream=double.target)
+    settings = Settings(rest_port=0, grpc_port=0, metrics_port=0, upstream=double.target, models=(MODEL.name,))
     async with Gateway(settings) as gateway:
         yield f"grpc://127.0.0.1:{gateway.ports.grpc}", f"http://127.0.0.1:{gateway.ports.rest}"
     await server.stop(None)

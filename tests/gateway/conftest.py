@@ -20,6 +20,7 @@ from cxrshift.config import Settings
 from cxrshift.gateway.server import Gateway
 from cxrshift_api.explain_pb2_grpc import ExplainerStub
 from tests.gateway.running import Running, Start
+from tests.gateway.samples import MODEL
 from tests.gateway.worker_double import WorkerDouble, start_double
 
 
@@ -39,7 +40,8 @@ def double(shared_double: WorkerDouble) -> WorkerDouble:
 
 
 async def start_gateway(exits: AsyncExitStack, double: WorkerDouble, **settings: Any) -> Running:
-    named = {"rest_port": 0, "grpc_port": 0, "metrics_port": 0, "upstream": double.target, "drain_seconds": 5}
+    ports = {"rest_port": 0, "grpc_port": 0, "metrics_port": 0}
+    named = {**ports, "upstream": double.target, "models": (MODEL.name,), "drain_seconds": 5}
     gateway = await exits.enter_async_context(Gateway(Settings(**{**named, **settings})))
     rest = httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.ports.rest}", timeout=20)
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{gateway.ports.grpc}")
