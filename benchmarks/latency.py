@@ -1,98 +1,183 @@
-"""How long one explanation takes through the whole running stack: ``python -m benchmarks.latency``.
+"""What the stack adds to the engine's own time: ``python -m benchmarks.latency``.
 
-Starts TorchServe and the gateway on free ports, asks one at a time and then several at once, and prints seconds.
+Times the engine alone, then starts TorchServe and the gateway on free ports and asks them for the same explanations:
+one caller at a time, then as many at once as fill two batches. What is added is each answer's own time less that of
+the networks for it, as the answer's Server-Timing tells it: decoding the image counts as added.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import asyncio
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import grpc
-import httpx
-
-from cxrshift.demo import to_png
-from cxrshift.phantom import generate
+from cxrshift.core.engine import Engine, Order
+from cxrshift.image.decode import decode_radiograph
+from cxrshift.models.folders import find_model
+from cxrshift.models.loader import load_model
 from cxrshift.serving.stack import Stack, StackConfig
-from cxrshift_api import codec
-from cxrshift_api import explain_pb2 as pb
-from cxrshift_api.explain_pb2_grpc import ExplainerStub
-from cxrshift_api.types import ExplainOptions, ExplainRequest
+from cxrshift.serving.store import StoreSettings
 
-PHANTOM = Path(__file__).resolve().parents[1] / "model_store/phantom"
-OPTIONS = ExplainOptions(("Cardiomegaly",), frames=11)
-UNLIMITED = [("grpc.max_receive_message_length", -1)]
+from .calls import OPTIONS, PROTOCOLS, Caller, Outcome, open_caller, phantom_pngs, quantile
+from .reporting import describe_machine, say_machine, to_table, write_json
+
+_WARM_UP = 20
+_TO_MS = 1e3
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the table; times in seconds."""
+class Alone:
+    """One caller; milliseconds."""
 
-    name: str
-    seconds: tuple[float, ...]
-    elapsed: float
+    protocol: str
+    p50: float
+    p90: float
+    p99: float
+    engine_p50: float
+    added_p50: float
+    added_p90: float
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Many callers, each with the next request as soon as the last is answered."""
+
+    protocol: str
+    callers: int
+    per_second: float
+    share: float
+    """Of the engine's own throughput at ``mean_batch``, the batch size of the service."""
+    p50: float
+    mean_batch: float
+    errors: int
+
+
+@dataclass(frozen=True)
+class Offline:
+    """The engine in this process, without any stack."""
+
+    one_p50: float
+    """Milliseconds of one explanation."""
+    per_second: float
+    """Explanations a second at ``batch`` orders a call."""
+    batch: int
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=40, help="measured calls for each row of the table")
-    parser.add_argument("--at-once", type=int, default=8, help="callers of the last row")
-    options = parser.parse_args(arguments)
-    images = [to_png(generate(seed)) for seed in range(options.calls)]
-    with (
-        Stack(StackConfig(models=(PHANTOM,))) as stack,
-        grpc.insecure_channel(stack.grpc_target, options=UNLIMITED) as channel,
-        httpx.Client(base_url=stack.rest_url, timeout=60) as rest,
-    ):
-        stub = ExplainerStub(channel)  # type: ignore[no-untyped-call]
-
-        def over_grpc(image: bytes) -> None:
-            stub.Explain(_request(image))
-
-        def over_rest(image: bytes) -> None:
-            rest.post("/v1/explain", content=image, params={"finding": "Cardiomegaly", "frames": 11}).raise_for_status()
-
-        for image in images[:5]:
-            over_grpc(image)
-            over_rest(image)
-        rows = [
-            _measure("gRPC, one at a time", over_grpc, images, callers=1),
-            _measure("REST with JSON, one at a time", over_rest, images, callers=1),
-            _measure(f"gRPC, {options.at_once} at once", over_grpc, images, callers=options.at_once),
-        ]
-    print(_table(rows))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.latency", description=__doc__)
+    parser.add_argument("--calls", type=int, default=100, help="measured calls of each kind")
+    parser.add_argument("--batch-size", type=int, default=StoreSettings().batch_size)
+    parser.add_argument("--delay", type=int, default=StoreSettings().max_batch_delay_ms, help="most ms for company")
+    parser.add_argument("--model", default="phantom", help="name of an installed model with the phantom's findings")
+    parser.add_argument("--out", type=Path, help="folder for latency.json")
+    given = parser.parse_args(arguments)
+    images = phantom_pngs(min(given.calls, 64))
+    machine = describe_machine()
+    print(say_machine(machine), flush=True)
+    offline = measure_offline(given.model, images, batch=given.batch_size)
+    print(f"engine alone: {offline.one_p50:.1f} ms; {offline.per_second:.1f} a second in batches of {offline.batch}")
+    settings = StoreSettings(batch_size=given.batch_size, max_batch_delay_ms=given.delay)
+    with Stack(StackConfig(models=(find_model(given.model),), store=settings)) as stack:
+        addresses = {"grpc": stack.grpc_target, "rest": stack.rest_url}
+        alone, crowds = asyncio.run(_measure(addresses, images, given.calls, offline))
+    print(_tell_alone(alone), _tell_crowds(crowds), sep="\n\n")
+    if given.out:
+        results = {"model": given.model, "store": asdict(settings), "offline": asdict(offline)}
+        results |= {"alone": list(map(asdict, alone)), "crowds": list(map(asdict, crowds))}
+        write_json(given.out / "latency.json", machine, results)
 
 
-def _measure(name: str, call: Callable[[bytes], None], images: Sequence[bytes], *, callers: int) -> Row:
-    def timed(image: bytes) -> float:
-        started = time.perf_counter()
-        call(image)
-        return time.perf_counter() - started
+def measure_offline(model: str, images: Sequence[bytes], *, batch: int, calls: int = 20) -> Offline:
+    """The engine's own speed here, images decoded beforehand."""
+    engine = Engine(load_model(model))
+    orders = [Order(decode_radiograph(image), OPTIONS) for image in images]
 
-    started = time.perf_counter()
-    with ThreadPoolExecutor(callers) as pool:
-        seconds = tuple(pool.map(timed, images))
-    return Row(name, seconds, time.perf_counter() - started)
+    def seconds(some: Sequence[Order]) -> float:
+        began = time.perf_counter()
+        engine.explain(some)
+        return time.perf_counter() - began
 
-
-def _table(rows: Sequence[Row]) -> str:
-    lines = [f"{'phantom, one finding, 11 frames':32} {'median':>8} {'p95':>8} {'max':>8} {'per s':>8}"]
-    for row in rows:
-        ordered = sorted(row.seconds)
-        p95 = ordered[int(0.95 * (len(ordered) - 1))]
-        rate = len(ordered) / row.elapsed
-        lines.append(f"{row.name:32} {statistics.median(ordered):8.3f} {p95:8.3f} {ordered[-1]:8.3f} {rate:8.1f}")
-    return "\n".join(lines)
+    batches = [(orders * batch)[i * batch : (i + 1) * batch] for i in range(max(2, 2 * calls // batch))]
+    for some in (orders[:1], batches[0]):
+        seconds(some)
+    one = [seconds([orders[i % len(orders)]]) for i in range(calls)]
+    many = [seconds(some) for some in batches]
+    return Offline(_TO_MS * quantile(one, 0.5), batch / quantile(many, 0.5), batch)
 
 
-def _request(image: bytes) -> pb.ExplainRequest:
-    return codec.encode_explain_request(ExplainRequest(image, options=OPTIONS))
+async def _measure(
+    addresses: dict[str, str], images: Sequence[bytes], calls: int, offline: Offline
+) -> tuple[list[Alone], list[Crowd]]:
+    alone, crowds = [], []
+    for protocol in PROTOCOLS:
+        async with open_caller(protocol, addresses[protocol]) as call:
+            await ask(call, images, _WARM_UP, callers=1)
+            alone.append(_alone(protocol, await ask(call, images, calls, callers=1)))
+    for protocol in PROTOCOLS:
+        async with open_caller(protocol, addresses[protocol]) as call:
+            callers = 2 * offline.batch
+            await ask(call, images, callers, callers=callers)
+            began = time.perf_counter()
+            outcomes = await ask(call, images, 2 * calls, callers=callers)
+            crowds.append(_crowd(protocol, callers, outcomes, time.perf_counter() - began, offline))
+    return alone, crowds
+
+
+async def ask(call: Caller, images: Sequence[bytes], calls: int, *, callers: int) -> list[Outcome]:
+    """``calls`` calls by ``callers`` at once, each of whom waits for its answer before it asks again."""
+    waiting = iter(range(calls))
+    outcomes: list[Outcome] = []
+
+    async def caller() -> None:
+        outcomes.extend([await call(images[number % len(images)]) for number in waiting])
+
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    return outcomes
+
+
+def _alone(protocol: str, outcomes: Sequence[Outcome]) -> Alone:
+    seconds = [o.seconds for o in outcomes]
+    added = [o.seconds - o.engine for o in outcomes]
+    times = (*(quantile(seconds, share) for share in (0.5, 0.9, 0.99)), quantile([o.engine for o in outcomes], 0.5))
+    return Alone(protocol, *(_TO_MS * t for t in (*times, quantile(added, 0.5), quantile(added, 0.9))))
+
+
+def _crowd(protocol: str, callers: int, outcomes: Sequence[Outcome], elapsed: float, offline: Offline) -> Crowd:
+    done = [o for o in outcomes if not o.error]
+    rate = len(done) / elapsed
+    batches = sum(1.0 / o.batch for o in done)
+    median = _TO_MS * quantile([o.seconds for o in done], 0.5)
+    share = rate / offline.per_second
+    return Crowd(protocol, callers, rate, share, median, len(done) / batches, len(outcomes) - len(done))
+
+
+def _tell_alone(rows: Sequence[Alone]) -> str:
+    headings = ("one caller, ms", "p50", "p90", "p99", "engine p50", "added p50", "added p90")
+    cells = [
+        (r.protocol, *(f"{v:.1f}" for v in (r.p50, r.p90, r.p99, r.engine_p50, r.added_p50, r.added_p90))) for r in rows
+    ]
+    return to_table(headings, cells)
+
+
+def _tell_crowds(rows: Sequence[Crowd]) -> str:
+    headings = ("many callers", "callers", "per s", "of the engine's", "p50 ms", "mean batch", "errors")
+    cells = [
+        (
+            r.protocol,
+            str(r.callers),
+            f"{r.per_second:.1f}",
+            f"{r.share:.0%}",
+            f"{r.p50:.0f}",
+            f"{r.mean_batch:.1f}",
+            str(r.errors),
+        )
+        for r in rows
+    ]
+    return to_table(headings, cells)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -37,7 +37,10 @@ from cxrshift_api.types import (
     ExplainRequest,
     Explanation,
     FindingScore,
+    ModelInfo,
     Problem,
+    Profile,
+    SaliencyKind,
     StageSeconds,
     WorkReport,
 )
@@ -45,6 +48,9 @@ from cxrshift_api.types import (
 logger = logging.getLogger("cxrshift.handler")
 
 DEFAULT_MAX_REPLY_BYTES = 16 << 20
+DEFAULT_COMPRESS_ABOVE = 6 << 20
+"""Bytes of a batch's arrays above which they are compressed: the front end takes about 0.9 ms times the square of a
+batch's megabytes, two threads of zlib about 4 ms for each of them."""
 RETRY_SECONDS = 60.0
 """How long a failed batch may be retried item by item; TorchServe kills a worker that is silent for longer."""
 
@@ -58,41 +64,61 @@ class Describe:
 
 
 Request: TypeAlias = ExplainRequest | ClassifyRequest | Describe
+Result: TypeAlias = ExplainReply | ClassifyReply | ModelInfo | Problem
 
 
 @dataclass(frozen=True)
 class Worker:
-    """What stays between batches: the loaded model and the image decoders, nothing of any request."""
+    """What stays between batches: the loaded model and threads for images, nothing of any request."""
 
     engine: Engine
-    decoders: ThreadPoolExecutor
+    threads: ThreadPoolExecutor
+    """Decode radiographs and pack replies side by side: both spend their time where Python's lock is free."""
     max_reply_bytes: int = DEFAULT_MAX_REPLY_BYTES
+    compress_above: int = DEFAULT_COMPRESS_ABOVE
 
     def answer(self, works: Sequence[object]) -> list[bytes]:
         """Answer a batch: one serialized WorkReply for each serialized WorkRequest, in their order."""
         started = time.perf_counter()
         parsed = [_parse(work) for work in works]
-        radiographs = list(self.decoders.map(_decode, parsed))
+        radiographs = self._each(_decode, parsed)
         decoded = time.perf_counter()
         requests = [r if isinstance(r, Problem) else q for q, r in zip(parsed, radiographs, strict=True)]
-        scores = iter(self._classify([r for _, r in _ready(requests, radiographs, ClassifyRequest)]))
-        orders = [Order(r, q.options) for q, r in _ready(requests, radiographs, ExplainRequest)]
-        explained = self._explain(orders)
-        outcomes = iter(explained.outcomes)
+        scores = self._classify([r for _, r in _ready(requests, radiographs, ClassifyRequest)])
+        explained = self._explain([Order(r, q.options) for q, r in _ready(requests, radiographs, ExplainRequest)])
         stages = replace(explained.stages, decode=decoded - started, total=time.perf_counter() - started)
-        report = WorkReport(batch_size=len(works), rows=explained.rows, stages=stages)
-        replies = []
+        report = codec.encode_report(WorkReport(batch_size=len(works), rows=explained.rows, stages=stages))
+        results = self._results(requests, iter(scores), iter(explained.outcomes))
+        # A little goes as it is, which costs no time here, nor in the gateway, which can pass it on untouched.
+        compress = sum(map(_array_bytes, results)) > self.compress_above
+        return self._each(lambda result: self._seal(_pack(result, compress=compress), report), results)
+
+    def _results(
+        self,
+        requests: Sequence[Request | Problem],
+        scores: Iterator[tuple[FindingScore, ...] | Problem],
+        outcomes: Iterator[tuple[Explanation, ...] | Problem],
+    ) -> list[Result]:
+        """What each request is answered; ``scores`` and ``outcomes`` are those of the requests that are ready."""
+        spec = self.engine.spec
+        results: list[Result] = []
         for request in requests:
             if isinstance(request, Problem):
-                reply = pb.WorkReply(problem=codec.encode_problem(request))
+                results.append(request)
             elif isinstance(request, Describe):
-                reply = pb.WorkReply(describe=codec.encode_model_info(self.engine.describe()))
+                results.append(self.engine.describe())
             elif isinstance(request, ClassifyRequest):
-                reply = self._classify_reply(request, next(scores))
+                own = next(scores)
+                scored = (spec.name, spec.version)
+                results.append(own if isinstance(own, Problem) else ClassifyReply(*scored, own, request.request_id))
             else:
-                reply = _explain_reply(request, next(outcomes))
-            replies.append(self._seal(reply, report))
-        return replies
+                found = next(outcomes)
+                results.append(found if isinstance(found, Problem) else ExplainReply(found, request.request_id))
+        return results
+
+    def _each(self, work: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
+        """``work`` on each item, side by side where there are several."""
+        return list(self.threads.map(work, items) if len(items) > 1 else map(work, items))
 
     def _explain(self, orders: Sequence[Order]) -> EngineReply:
         replies = _harm_only_the_culprit(lambda some: [self.engine.explain(some)], orders)
@@ -106,20 +132,13 @@ class Worker:
     def _classify(self, radiographs: Sequence[Radiograph]) -> Sequence[tuple[FindingScore, ...] | Problem]:
         return _harm_only_the_culprit(self.engine.classify, radiographs)
 
-    def _classify_reply(self, request: ClassifyRequest, scores: tuple[FindingScore, ...] | Problem) -> pb.WorkReply:
-        if isinstance(scores, Problem):
-            return pb.WorkReply(problem=codec.encode_problem(scores))
-        spec = self.engine.spec
-        reply = ClassifyReply(spec.name, spec.version, scores, request.request_id)
-        return pb.WorkReply(classify=codec.encode_classify_reply(reply))
-
-    def _seal(self, reply: pb.WorkReply, report: WorkReport) -> bytes:
-        reply.report.CopyFrom(codec.encode_report(report))
+    def _seal(self, reply: pb.WorkReply, report: pb.WorkReport) -> bytes:
+        reply.report.CopyFrom(report)
         sealed = codec.to_bytes(reply)
         if len(sealed) <= self.max_reply_bytes:
             return sealed
         problem = TooLarge("The explanation is too large to send; ask for fewer frames or fewer findings.").to_problem()
-        return codec.to_bytes(pb.WorkReply(problem=codec.encode_problem(problem), report=reply.report))
+        return codec.to_bytes(pb.WorkReply(problem=codec.encode_problem(problem), report=report))
 
 
 _worker: Worker | None = None
@@ -156,8 +175,8 @@ def _guard_streams(context: Any, rows: int) -> None:
 def load_worker(context: Any) -> Worker:
     """Load the model of ``context``'s folder and run it once. Raises ModelError if it must not be served.
 
-    The ``cxrshift`` section of model-config.yaml may hold ``threads`` (torch's, 0 = its own choice) and
-    ``max_reply_bytes``.
+    The ``cxrshift`` section of model-config.yaml may hold ``threads`` (torch's, 0 = its own choice),
+    ``max_reply_bytes`` and ``compress_above``.
     """
     settings: Mapping[str, int] = (context.model_yaml_config or {}).get("cxrshift") or {}
     if settings.get("threads"):
@@ -166,15 +185,25 @@ def load_worker(context: Any) -> Worker:
     device = "cpu" if gpu is None or gpu < 0 else f"cuda:{gpu}"
     engine = Engine(load_model(Path(context.system_properties["model_dir"]), device=device))
     _warm_up(engine)
-    decoders = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="decode")
-    return Worker(engine, decoders, settings.get("max_reply_bytes", DEFAULT_MAX_REPLY_BYTES))
+    return Worker(
+        engine,
+        ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="images"),
+        settings.get("max_reply_bytes", DEFAULT_MAX_REPLY_BYTES),
+        settings.get("compress_above", DEFAULT_COMPRESS_ABOVE),
+    )
 
 
 def _warm_up(engine: Engine) -> None:
-    """Run every pass once, so that the first caller waits for no set-up and a broken model fails while loading."""
+    """Run every pass once, so that the first caller waits for no set-up and a broken model fails while loading.
+
+    Traditional maps too, by the least of them: the library behind them takes seconds to import. A model that has none,
+    or whose score of a ramp nothing can explain, still serves.
+    """
     ramp = np.linspace(0.0, 1.0, 64, dtype=np.float32)
     radiograph = Radiograph(np.ascontiguousarray(np.broadcast_to(ramp, (64, 64))))
-    engine.explain([Order(radiograph, ExplainOptions())])
+    maps = ExplainOptions(profile=Profile.FIXED, frames=2, lambda_min=-1.0, saliency=(SaliencyKind.INPUT_GRADIENT,))
+    for options in (ExplainOptions(), maps):
+        engine.explain([Order(radiograph, options)])
 
 
 def _parse(work: object) -> Request | Problem:
@@ -235,11 +264,23 @@ def _harm_only_the_culprit(work: Callable[[Sequence[_T]], Sequence[_R]], items: 
     return results
 
 
-def _explain_reply(request: ExplainRequest, outcome: tuple[Explanation, ...] | Problem) -> pb.WorkReply:
-    if isinstance(outcome, Problem):
-        return pb.WorkReply(problem=codec.encode_problem(outcome))
-    # Compressed: the front end's time grows with the square of a batch's bytes.
-    return pb.WorkReply(explain=codec.encode_explain_reply(ExplainReply(outcome, request.request_id), compress=True))
+def _array_bytes(result: Result) -> int:
+    """Bytes of the images in an answer; what else it holds is small."""
+    explanations = result.explanations if isinstance(result, ExplainReply) else ()
+    maps = sum(saliency.values.nbytes for e in explanations for saliency in e.saliency)
+    return maps + sum(e.frames.nbytes + e.heatmap.nbytes + e.radiograph.nbytes for e in explanations)
+
+
+def _pack(result: Result, *, compress: bool) -> pb.WorkReply:
+    match result:
+        case ExplainReply():
+            return pb.WorkReply(explain=codec.encode_explain_reply(result, compress=compress))
+        case ClassifyReply():
+            return pb.WorkReply(classify=codec.encode_classify_reply(result))
+        case ModelInfo():
+            return pb.WorkReply(describe=codec.encode_model_info(result))
+        case Problem():
+            return pb.WorkReply(problem=codec.encode_problem(result))
 
 
 def _add(left: StageSeconds, right: StageSeconds) -> StageSeconds:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,7 +46,8 @@ cxrshift explain chest.png --local --profile fixed --lambda-min -8 --lambda-max 
 cxrshift explain chest.dcm --saliency input-gradient --saliency integrated-gradients
 
 For each file and finding, DIR/FILE/FINDING holds frames.gif, frames.webp, overlay.png, curve.png and \
-explanation.json, with --saliency also KIND.png and sheet.png. Images are synthetic and not for diagnosis.
+explanation.json, with --saliency also KIND.png and sheet.png, with --mp4 also frames.mp4. Images are synthetic and \
+not for diagnosis.
 
 {EXIT_CODES}
 """
@@ -143,6 +145,7 @@ def explain(
         ),
     ] = None,
     npz: Annotated[bool, typer.Option("--npz", help="Also write explanation.npz: every array, for NumPy.")] = False,
+    mp4: Annotated[bool, typer.Option("--mp4", help="Also write frames.mp4: the frames as a video.")] = False,
     server: Server = DEFAULT_SERVER,
     local: Local = False,
     model: ModelName = "",
@@ -167,19 +170,34 @@ def explain(
         "saliency": tuple(saliency or ()),
     }
     with errors_told(screen):
+        from ..render.video import require_video
         from .askers import open_asker
+        from .files import write_explanation
 
+        if mp4:
+            require_video()
+        write = partial(write_explanation, npz=npz, mp4=mp4)
         with open_asker(server, model, local=local, timeout=timeout) as asker:
-            failures = explain_files(asker, files, choices, out, npz=npz, in_flight=in_flight, screen=screen)
+            failures = explain_files(asker, files, choices, out, write=write, in_flight=in_flight, screen=screen)
     if failures:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
 
 def explain_files(
-    asker: Asker, files: Sequence[Path], choices: Choices, out: Path, *, npz: bool, in_flight: int, screen: Screen
+    asker: Asker,
+    files: Sequence[Path],
+    choices: Choices,
+    out: Path,
+    *,
+    write: Callable[[Explanation, Path], object],
+    in_flight: int,
+    screen: Screen,
 ) -> int:
-    """Explain every file, write and tell the results; how many files failed. Raises UnreachableError."""
-    from .files import name_folders, name_of_finding, write_explanation
+    """Explain every file, ``write`` each explanation into its folder and tell; how many files failed.
+
+    Raises UnreachableError.
+    """
+    from .files import name_folders, name_of_finding
     from .work import work_and_tell
 
     names = name_folders(files)
@@ -188,7 +206,7 @@ def explain_files(
         summaries = []
         for explanation in asker.explain(file, choices).explanations:
             folder = out / names[position - 1] / name_of_finding(explanation.finding)
-            write_explanation(explanation, folder, npz=npz)
+            write(explanation, folder)
             summaries.append(_summarise(explanation, folder))
         return tuple(summaries)
 

@@ -14,16 +14,22 @@ from ..render.archive import render_npz
 from ..render.overlay import render_overlay, render_saliency
 from ..render.plot import render_score_curve
 from ..render.sheet import render_contact_sheet
+from ..render.video import render_mp4
 
 IMAGE_ENDINGS = {".dcm", ".dicom", ".png", ".jpg", ".jpeg", ".npy"}
 
 
-def write_explanation(explanation: Explanation, folder: Path, *, npz: bool = False) -> tuple[Path, ...]:
-    """Write explanation.json, frames.gif, frames.webp, overlay.png, curve.png (and explanation.npz) into ``folder``.
+def write_explanation(
+    explanation: Explanation, folder: Path, *, npz: bool = False, mp4: bool = False
+) -> tuple[Path, ...]:
+    """Write explanation.json, frames.gif, frames.webp, overlay.png and curve.png into ``folder``.
+
+    With ``npz`` also explanation.npz, with ``mp4`` also frames.mp4.
 
     Each traditional map of the explanation adds a picture of its name, input-gradient.png for one, and all of them
     sheet.png, where they stand beside the frames. The folder is made if it is not there; files of these names in it
-    are replaced. explanation.json is an explain reply of the REST service with this one explanation. Raises OSError.
+    are replaced. explanation.json is an explain reply of the REST service with this one explanation. Raises OSError,
+    and VideoUnavailable where there is no PyAV for ``mp4``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     reply = ExplainReply((explanation,))
@@ -38,6 +44,8 @@ def write_explanation(explanation: Explanation, folder: Path, *, npz: bool = Fal
         contents[f"{saliency.kind}.png"] = render_saliency(explanation, saliency)
     if explanation.saliency:
         contents["sheet.png"] = render_contact_sheet(explanation)
+    if mp4:
+        contents["frames.mp4"] = render_mp4(explanation)
     if npz:
         contents["explanation.npz"] = render_npz(reply)
     for name, content in contents.items():

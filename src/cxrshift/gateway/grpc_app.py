@@ -20,6 +20,7 @@ from cxrshift.gateway.metrics import Operation
 from cxrshift.gateway.readiness import Readiness
 from cxrshift.gateway.service import ExplainService
 from cxrshift.gateway.status import STATUSES, grpc_problem
+from cxrshift.gateway.timing import SERVER_TIMING, server_timing
 from cxrshift.telemetry import new_request_id, settle_request_id
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
@@ -49,8 +50,9 @@ class Explainer(ExplainerServicer):
     async def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainReply:  # noqa: N802
         """One radiograph in, an explanation for each finding out."""
         async with self._begin(context, "explain", request.request_id) as begun:
-            reply = await self._service.explain(_read_request(request, begun), begun.deadline)
-            return await asyncio.to_thread(codec.encode_explain_reply, reply)
+            worked = await self._service.explain(_read_request(request, begun), begun.deadline)
+            context.set_trailing_metadata(((SERVER_TIMING, server_timing(worked.report)),))
+            return worked.message
 
     async def ExplainStream(self, request: pb.ExplainRequest, context: Any) -> AsyncIterator[pb.ExplainEvent]:  # noqa: N802
         """The same, as it becomes ready."""
@@ -62,7 +64,9 @@ class Explainer(ExplainerServicer):
         """Every finding's score."""
         async with self._begin(context, "classify", request.request_id) as begun:
             asked = replace(codec.decode_classify_request(request), request_id=begun.request_id)
-            return codec.encode_classify_reply(await self._service.classify(asked, begun.deadline))
+            worked = await self._service.classify(asked, begun.deadline)
+            context.set_trailing_metadata(((SERVER_TIMING, server_timing(worked.report)),))
+            return codec.encode_classify_reply(worked.reply)
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsReply:  # noqa: N802
         """The models that this service can ask."""

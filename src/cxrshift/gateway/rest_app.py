@@ -31,7 +31,8 @@ from cxrshift.gateway.rest_body import read_image, unless_disconnected
 from cxrshift.gateway.rest_query import ClassifyQuery, ExplainQuery, invalid_query, refuse_repeats
 from cxrshift.gateway.service import ExplainService
 from cxrshift.gateway.status import HTTP_TITLES, http_problem
-from cxrshift_api.types import ClassifyRequest, ExplainReply, ExplainRequest, Problem
+from cxrshift.gateway.timing import SERVER_TIMING, server_timing
+from cxrshift_api.types import ClassifyRequest, ExplainReply, ExplainRequest, Problem, WorkReport
 
 _Reply = TypeVar("_Reply")
 _NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff", "vary": "accept"}
@@ -88,10 +89,10 @@ def _operations(parts: RestParts) -> APIRouter:
         async with deadline.enforced():
             image = await read_image(request, limit)
             asked = ExplainRequest(image, query.model, query.to_options(), request.state.request_id)
-            reply = await unless_disconnected(request, service.explain(asked, deadline))
-            body = await _render(parts.metrics, EXPLAIN_FORMS, reply, media_type)
-        shown = _say_shown(reply) if media_type in ONE_FINDING else {}
-        return Response(body, media_type=media_type, headers=_NO_STORE | shown)
+            worked = await unless_disconnected(request, service.explain(asked, deadline))
+            body = await _render(parts.metrics, EXPLAIN_FORMS, worked, media_type)
+        shown = _say_shown(worked.reply) if media_type in ONE_FINDING else {}
+        return Response(body, media_type=media_type, headers=_NO_STORE | _say_timing(worked.report) | shown)
 
     @router.post(
         "/classify",
@@ -106,8 +107,9 @@ def _operations(parts: RestParts) -> APIRouter:
         deadline = service.deadline(query.timeout)
         async with deadline.enforced():
             asked = ClassifyRequest(await read_image(request, limit), query.model, request.state.request_id)
-            reply = await unless_disconnected(request, service.classify(asked, deadline))
-        return Response(CLASSIFY_FORMS.render(reply, media_type), media_type=media_type, headers=_NO_STORE)
+            worked = await unless_disconnected(request, service.classify(asked, deadline))
+        body = CLASSIFY_FORMS.render(worked.reply, media_type)
+        return Response(body, media_type=media_type, headers=_NO_STORE | _say_timing(worked.report))
 
     @router.get(
         "/models", responses=rest_docs.answers(ModelsBody, MODEL_FORMS.media_types, "The models, the default first.")
@@ -185,6 +187,10 @@ async def _render(metrics: Metrics, forms: Forms[_Reply], reply: _Reply, media_t
     body = await asyncio.to_thread(forms.render, reply, media_type)
     metrics.stage_seconds.labels("render").observe(time.perf_counter() - started)
     return body
+
+
+def _say_timing(report: WorkReport) -> dict[str, str]:
+    return {SERVER_TIMING: server_timing(report)}
 
 
 def _say_shown(reply: ExplainReply) -> dict[str, str]:

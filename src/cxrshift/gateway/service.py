@@ -12,13 +12,12 @@ from cxrshift.errors import CodedError, InvalidImage, TooLarge, UnknownModel
 from cxrshift.gateway.admission import Admission
 from cxrshift.gateway.calls import Deadline
 from cxrshift.gateway.metrics import Metrics
-from cxrshift.gateway.upstream import Upstream
+from cxrshift.gateway.upstream import Upstream, Worked, WorkedExplanation
 from cxrshift_api.types import (
     ClassifyReply,
     ClassifyRequest,
     Explained,
     ExplainEvent,
-    ExplainReply,
     ExplainRequest,
     HeatmapReady,
     ModelInfo,
@@ -49,7 +48,7 @@ class ExplainService:
         self._resolve(model)
         self._admission.check_room()
 
-    async def explain(self, request: ExplainRequest, deadline: Deadline) -> ExplainReply:
+    async def explain(self, request: ExplainRequest, deadline: Deadline) -> WorkedExplanation:
         """An explanation for each finding. Raises CodedError."""
         model = self._check(request)
         started = time.perf_counter()
@@ -58,26 +57,26 @@ class ExplainService:
         self._metrics.observe_work(worked.report, time.perf_counter() - started)
         for explanation in worked.reply.explanations:
             self._metrics.observe_explanation(explanation)
-        return worked.reply
+        return worked
 
     async def explain_stream(self, request: ExplainRequest, deadline: Deadline) -> AsyncIterator[ExplainEvent]:
         """The same as it becomes known: accepted, then for each finding its heatmap, then all. Raises CodedError."""
         self._check(request)
         self._admission.check_room()
         yield Progress("accepted", 0.0)
-        reply = await self.explain(request, deadline)
-        for explanation in reply.explanations:
+        worked = await self.explain(request, deadline)
+        for explanation in worked.reply.explanations:
             yield HeatmapReady(replace(explanation, frames=explanation.frames[:0]))
             yield Explained(explanation)
 
-    async def classify(self, request: ClassifyRequest, deadline: Deadline) -> ClassifyReply:
+    async def classify(self, request: ClassifyRequest, deadline: Deadline) -> Worked[ClassifyReply]:
         """Every finding's score. Raises CodedError."""
         model = self._check(request)
         started = time.perf_counter()
         async with deadline.enforced(), self._admission.place():
             worked = await self._upstream.classify(model, replace(request, model=model), deadline)
         self._metrics.observe_work(worked.report, time.perf_counter() - started)
-        return worked.reply
+        return worked
 
     async def list_models(self, deadline: Deadline) -> tuple[ModelInfo, ...]:
         """The served models, the default first; one that does not answer in time is listed as not ready."""
