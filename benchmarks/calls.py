@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,12 +18,12 @@ import httpx
 
 from cxrshift.gateway.timing import SERVER_TIMING
 from cxrshift.phantom import generate
+from cxrshift.serving.stack import Stack
 from cxrshift_api import codec
 from cxrshift_api.types import ExplainOptions, ExplainRequest
+from cxrshift_client.methods import EXPLAIN
 
-FINDING: Final = "Cardiomegaly"
-FRAMES: Final = 11
-OPTIONS: Final = ExplainOptions((FINDING,), frames=FRAMES)
+OPTIONS: Final = ExplainOptions(("Cardiomegaly",), frames=11)
 PROTOCOLS: Final = ("grpc", "rest")
 
 _ENGINE_STAGES = ("encode", "gradient", "search", "frames", "saliency")
@@ -62,23 +64,24 @@ def phantom_pngs(count: int) -> list[bytes]:
 
 
 @asynccontextmanager
-async def open_caller(protocol: str, address: str) -> AsyncIterator[Caller]:
-    """A caller over ``grpc`` (``address`` is host:port) or ``rest`` (a base URL)."""
+async def open_caller(stack: Stack, protocol: str, options: ExplainOptions = OPTIONS) -> AsyncIterator[Caller]:
+    """A caller over ``grpc`` or ``rest``, who asks for ``options`` each time."""
     if protocol == "grpc":
-        async with grpc.aio.insecure_channel(address, options=_UNLIMITED) as channel:
-            yield _GrpcCaller(channel)
+        async with grpc.aio.insecure_channel(stack.grpc_target, options=_UNLIMITED) as channel:
+            yield _GrpcCaller(channel, options)
         return
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx.AsyncClient(base_url=address, timeout=_TIMEOUT, limits=limits) as http:
-        yield _RestCaller(http)
+    async with httpx.AsyncClient(base_url=stack.rest_url, timeout=_TIMEOUT, limits=limits) as http:
+        yield _RestCaller(http, options)
 
 
 class _GrpcCaller:
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, options: ExplainOptions) -> None:
+        self._options = options
         self._explain = channel.unary_unary("/cxrshift.v1.Explainer/Explain", bytes, bytes)
 
     async def __call__(self, image: bytes) -> Outcome:
-        request = codec.encode_explain_request(ExplainRequest(image, options=OPTIONS)).SerializeToString()
+        request = codec.encode_explain_request(ExplainRequest(image, options=self._options)).SerializeToString()
         began = time.perf_counter()
         call = self._explain(request, timeout=_TIMEOUT)
         try:
@@ -91,14 +94,14 @@ class _GrpcCaller:
 
 
 class _RestCaller:
-    def __init__(self, http: httpx.AsyncClient) -> None:
+    def __init__(self, http: httpx.AsyncClient, options: ExplainOptions) -> None:
         self._http = http
+        self._query = EXPLAIN.to_http(ExplainRequest(b"", options=options)).query
 
     async def __call__(self, image: bytes) -> Outcome:
-        query = {"finding": FINDING, "frames": str(FRAMES)}
         began = time.perf_counter()
         try:
-            answer = await self._http.post("/v1/explain", content=image, params=query)
+            answer = await self._http.post("/v1/explain", content=image, params=self._query)
         except httpx.HTTPError as error:
             return Outcome(time.perf_counter() - began, type(error).__name__)
         seconds = time.perf_counter() - began
@@ -111,7 +114,24 @@ def _outcome(seconds: float, headers: Mapping[str, str]) -> Outcome:
     return Outcome(seconds, "", spent["total"] / 1e3, engine / 1e3, int(spent["batch"]))
 
 
+async def ask(call: Caller, images: Sequence[bytes], calls: int, *, callers: int) -> list[Outcome]:
+    """``calls`` calls by ``callers`` at once, each of whom waits for its answer before it asks again."""
+    waiting = iter(range(calls))
+    outcomes: list[Outcome] = []
+
+    async def caller() -> None:
+        outcomes.extend([await call(images[number % len(images)]) for number in waiting])
+
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    return outcomes
+
+
+def mean_batch(outcomes: Sequence[Outcome]) -> float:
+    """Requests in a batch on average: each batch counts once, however many of ``outcomes`` it held."""
+    return len(outcomes) / sum(1.0 / o.batch for o in outcomes) if outcomes else float("nan")
+
+
 def quantile(values: Sequence[float], share: float) -> float:
     """The value that ``share`` of ``values`` do not exceed, by the nearest rank; NaN of none."""
     ordered = sorted(values)
-    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)] if ordered else float("nan")
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan

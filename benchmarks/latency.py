@@ -21,7 +21,7 @@ from cxrshift.models.loader import load_model
 from cxrshift.serving.stack import Stack, StackConfig
 from cxrshift.serving.store import StoreSettings
 
-from .calls import OPTIONS, PROTOCOLS, Caller, Outcome, open_caller, phantom_pngs, quantile
+from .calls import OPTIONS, PROTOCOLS, Outcome, ask, mean_batch, open_caller, phantom_pngs, quantile
 from .reporting import describe_machine, say_machine, to_table, write_json
 
 _WARM_UP = 20
@@ -82,8 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"engine alone: {offline.one_p50:.1f} ms; {offline.per_second:.1f} a second in batches of {offline.batch}")
     settings = StoreSettings(batch_size=given.batch_size, max_batch_delay_ms=given.delay)
     with Stack(StackConfig(models=(find_model(given.model),), store=settings)) as stack:
-        addresses = {"grpc": stack.grpc_target, "rest": stack.rest_url}
-        alone, crowds = asyncio.run(_measure(addresses, images, given.calls, offline))
+        alone, crowds = asyncio.run(_measure(stack, images, given.calls, offline))
     print(_tell_alone(alone), _tell_crowds(crowds), sep="\n\n")
     if given.out:
         results = {"model": given.model, "store": asdict(settings), "offline": asdict(offline)}
@@ -110,33 +109,21 @@ def measure_offline(model: str, images: Sequence[bytes], *, batch: int, calls: i
 
 
 async def _measure(
-    addresses: dict[str, str], images: Sequence[bytes], calls: int, offline: Offline
+    stack: Stack, images: Sequence[bytes], calls: int, offline: Offline
 ) -> tuple[list[Alone], list[Crowd]]:
     alone, crowds = [], []
     for protocol in PROTOCOLS:
-        async with open_caller(protocol, addresses[protocol]) as call:
+        async with open_caller(stack, protocol) as call:
             await ask(call, images, _WARM_UP, callers=1)
             alone.append(_alone(protocol, await ask(call, images, calls, callers=1)))
     for protocol in PROTOCOLS:
-        async with open_caller(protocol, addresses[protocol]) as call:
+        async with open_caller(stack, protocol) as call:
             callers = 2 * offline.batch
             await ask(call, images, callers, callers=callers)
             began = time.perf_counter()
             outcomes = await ask(call, images, 2 * calls, callers=callers)
             crowds.append(_crowd(protocol, callers, outcomes, time.perf_counter() - began, offline))
     return alone, crowds
-
-
-async def ask(call: Caller, images: Sequence[bytes], calls: int, *, callers: int) -> list[Outcome]:
-    """``calls`` calls by ``callers`` at once, each of whom waits for its answer before it asks again."""
-    waiting = iter(range(calls))
-    outcomes: list[Outcome] = []
-
-    async def caller() -> None:
-        outcomes.extend([await call(images[number % len(images)]) for number in waiting])
-
-    await asyncio.gather(*(caller() for _ in range(callers)))
-    return outcomes
 
 
 def _alone(protocol: str, outcomes: Sequence[Outcome]) -> Alone:
@@ -149,10 +136,9 @@ def _alone(protocol: str, outcomes: Sequence[Outcome]) -> Alone:
 def _crowd(protocol: str, callers: int, outcomes: Sequence[Outcome], elapsed: float, offline: Offline) -> Crowd:
     done = [o for o in outcomes if not o.error]
     rate = len(done) / elapsed
-    batches = sum(1.0 / o.batch for o in done)
     median = _TO_MS * quantile([o.seconds for o in done], 0.5)
     share = rate / offline.per_second
-    return Crowd(protocol, callers, rate, share, median, len(done) / batches, len(outcomes) - len(done))
+    return Crowd(protocol, callers, rate, share, median, mean_batch(done), len(outcomes) - len(done))
 
 
 def _tell_alone(rows: Sequence[Alone]) -> str:

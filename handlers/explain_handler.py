@@ -184,7 +184,7 @@ def load_worker(context: Any) -> Worker:
     gpu = context.system_properties.get("gpu_id")
     device = "cpu" if gpu is None or gpu < 0 else f"cuda:{gpu}"
     engine = Engine(load_model(Path(context.system_properties["model_dir"]), device=device))
-    _warm_up(engine)
+    warm_up(engine)
     return Worker(
         engine,
         ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="images"),
@@ -193,7 +193,7 @@ def load_worker(context: Any) -> Worker:
     )
 
 
-def _warm_up(engine: Engine) -> None:
+def warm_up(engine: Engine) -> None:
     """Run every pass once, so that the first caller waits for no set-up and a broken model fails while loading.
 
     Traditional maps too, by the least of them: the library behind them takes seconds to import. A model that has none,

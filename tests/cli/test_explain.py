@@ -94,7 +94,16 @@ def test_a_map_that_is_not_known_is_a_usage_error(chest: Path) -> None:
 
 def test_json_is_one_object_for_each_file(service: Service, chest: Path, tmp_path: Path) -> None:
     done = run(
-        "explain", chest, tmp_path / "gone.png", "-o", tmp_path / "out", "--npz", "--json", "--server", service.address
+        "explain",
+        chest,
+        tmp_path / "gone.png",
+        "-o",
+        tmp_path / "out",
+        "--npz",
+        "--mp4",
+        "--json",
+        "--server",
+        service.address,
     )
     assert done.exit_code == 1
     good, bad = map(json.loads, done.stdout.splitlines())
@@ -102,6 +111,7 @@ def test_json_is_one_object_for_each_file(service: Service, chest: Path, tmp_pat
     assert (good["position"], good["file"], summary["finding"]) == (1, str(chest), "Cardiomegaly")
     assert (summary["stop_below"], summary["lambda_min"]) == ("floor", -0.5)
     assert (Path(summary["folder"]) / "explanation.npz").is_file()
+    assert (Path(summary["folder"]) / "frames.mp4").read_bytes()[4:8] == b"ftyp"
     assert bad["problem"] == {"code": "INVALID_REQUEST", "message": f"{tmp_path}/gone.png: No such file or directory"}
 
 

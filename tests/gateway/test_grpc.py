@@ -18,7 +18,7 @@ from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.types import ExplainOptions, HeatmapKind, Problem, ProblemCode, Profile, SaliencyKind
 from tests.gateway.running import Running, Start, grpc_problem, request
-from tests.gateway.samples import CLASSIFIED, explain_reply, npy_image, same_explanation
+from tests.gateway.samples import CLASSIFIED, REPORT, explain_reply, npy_image, same_explanation
 from tests.gateway.worker_double import DIED, WorkerDouble, fail, refuse
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -43,6 +43,48 @@ async def test_an_explanation_passes_through_unchanged_and_uncompressed(running:
     assert all(map(same_explanation, reply.explanations, explain_reply(*OPTIONS.findings).explanations))
     asked = codec.decode_explain_request(double.works[0].explain)
     assert (asked.options, asked.image, asked.model, asked.request_id) == (OPTIONS, npy_image(), "phantom", "case-2")
+
+
+async def test_arrays_that_are_not_compressed_pass_through_byte_for_byte(
+    running: Running, double: WorkerDouble
+) -> None:
+    sent = codec.encode_explain_reply(
+        explain_reply(*OPTIONS.findings, request_id="case-3", saliency=tuple(SaliencyKind))
+    )
+
+    async def plain(work: pb.WorkRequest, number: int) -> pb.WorkReply:
+        return pb.WorkReply(explain=sent, report=codec.encode_report(REPORT))
+
+    double.behave = plain
+    over_grpc = await running.stub.Explain(request(OPTIONS))
+    over_rest = await running.rest.post(
+        "/v1/explain", content=npy_image(), headers={"accept": "application/x-protobuf"}
+    )
+    assert codec.to_bytes(over_grpc) == over_rest.content == codec.to_bytes(sent)
+
+
+async def test_an_array_that_contradicts_its_shape_is_the_workers_fault(running: Running, double: WorkerDouble) -> None:
+    broken = codec.encode_explain_reply(explain_reply("Effusion"))
+    broken.explanations[0].frames.data = b"short"
+
+    async def wrong(work: pb.WorkRequest, number: int) -> pb.WorkReply:
+        return pb.WorkReply(explain=broken, report=codec.encode_report(REPORT))
+
+    double.behave = wrong
+    _, problem = await grpc_problem(running.stub.Explain(request(OPTIONS)))
+    assert problem.code == "INTERNAL"
+
+
+async def test_both_protocols_tell_where_the_time_went(running: Running) -> None:
+    told = (
+        "decode;dur=1.000, encode;dur=2.000, gradient;dur=3.000, search;dur=4.000, frames;dur=5.000, total;dur=15.000"
+    )
+    call = running.stub.Explain(request(OPTIONS))
+    await call
+    assert dict(await call.trailing_metadata())["server-timing"] == told + ', batch;desc="3"'
+    for path in ("/v1/explain", "/v1/classify"):
+        answer = await running.rest.post(path, content=npy_image())
+        assert answer.headers["server-timing"] == told + ', batch;desc="3"'
 
 
 async def test_traditional_maps_pass_through_and_come_with_the_heatmap(running: Running, double: WorkerDouble) -> None:

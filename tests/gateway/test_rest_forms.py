@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 from pydantic import ValidationError
 
 from cxrshift.gateway.bodies import ClassifyBody, ExplainBody, ModelsBody, ProblemBody
+from cxrshift.render.animation import draw_pages, sweep_of
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.json_codec import (
@@ -47,6 +49,21 @@ async def test_an_image_shows_the_first_finding_and_says_what_it_leaves_out(
     with Image.open(io.BytesIO(answer.content)) as image:
         assert image.format == kind
         assert getattr(image, "n_frames", 1) >= pages
+
+
+@pytest.mark.parametrize("accept", ["video/mp4", "video/*;q=0.9, image/gif;q=0.5"])
+async def test_a_video_shows_the_first_finding_in_the_order_of_the_sweep(running: Running, accept: str) -> None:
+    answer = await running.rest.post("/v1/explain", params=BOTH, content=npy_image(), headers={"accept": accept})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "video/mp4"), answer.text
+    assert answer.headers["cxrshift-finding"] == "Effusion"
+    assert answer.headers["cxrshift-findings-left-out"] == "Cardiomegaly"
+    with av.open(io.BytesIO(answer.content), "r") as video:
+        shown = [frame.to_ndarray(format="gray").astype(int) for frame in video.decode(video=0)]
+    pages = [np.asarray(page, int) for page in draw_pages(EXPLANATIONS[0])]
+    order = sweep_of(EXPLANATIONS[0])
+    assert len(shown) == len(order)
+    for frame, page in zip(shown, order, strict=True):
+        assert np.abs(frame - pages[page]).mean() < 3.0
 
 
 async def test_the_archive_holds_the_arrays(running: Running) -> None:
@@ -121,7 +138,8 @@ async def test_the_openapi_document_holds_together(running: Running) -> None:
     assert set(explain["responses"]) == {"200", "4XX", "5XX"}
     assert set(explain["responses"]["4XX"]["content"]) == {"application/problem+json"}
     assert set(explain["responses"]["200"]["content"]) == {
-        "application/json", "image/gif", "image/webp", "image/png", "application/x-npz", "application/x-protobuf",
+        "application/json", "image/gif", "image/webp", "image/png", "video/mp4", "application/x-npz",
+        "application/x-protobuf",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
     references = set(_references(document))

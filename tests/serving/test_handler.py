@@ -139,6 +139,35 @@ def test_a_reply_over_the_limit_becomes_a_problem(worker: Worker) -> None:
     assert little.HasField("describe")
 
 
+def test_images_are_compressed_only_where_a_batch_holds_many_and_stay_the_same(worker: Worker) -> None:
+    works = [explain(1), classify(2), explain(3)]
+    plain = answer(worker, works)
+    two = sum(
+        len(a.data) for r in plain[::2] for e in r.explain.explanations for a in (e.frames, e.heatmap, e.radiograph)
+    )
+    for limit, encoding in ((two, pb.Array.RAW), (two - 1, pb.Array.DELTA_ZLIB)):
+        replies = answer(replace(worker, compress_above=limit), works)
+        assert [r.explain.explanations[0].frames.encoding for r in replies[::2]] == [encoding] * 2
+        assert replies[1].classify == plain[1].classify
+        for reply, expected in zip(replies[::2], plain[::2], strict=True):
+            again = codec.encode_explain_reply(codec.decode_explain_reply(reply.explain))
+            assert codec.to_bytes(again) == codec.to_bytes(expected.explain)
+
+
+def test_the_warm_up_runs_every_pass_and_a_traditional_map() -> None:
+    seen: list[EngineReply] = []
+
+    class Watched(Engine):
+        def explain(self, orders: Sequence[Order]) -> EngineReply:
+            seen.append(super().explain(orders))
+            return seen[-1]
+
+    explain_handler.warm_up(make_engine(Watched))
+    searched, mapped = (reply.stages for reply in seen)
+    assert min(searched.encode, searched.gradient, searched.search, searched.frames) > 0.0
+    assert mapped.saliency > 0.0
+
+
 class FragileEngine(Engine):
     """Fails as a whole where one order of the batch asks for nine frames: a stand-in for a fault nobody foresaw."""
 

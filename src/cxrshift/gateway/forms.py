@@ -45,8 +45,8 @@ EXPLAIN_FORMS: Forms[WorkedExplanation] = Forms(
         JSON: lambda worked: dump_json(explain_reply_to_json(worked.reply)),
         GIF: lambda worked: render_gif(worked.reply.explanations[0]),
         WEBP: lambda worked: render_webp(worked.reply.explanations[0]),
-        **({MP4: lambda worked: render_mp4(worked.reply.explanations[0])} if has_video() else {}),
         PNG: lambda worked: render_overlay(worked.reply.explanations[0]),
+        **({MP4: lambda worked: render_mp4(worked.reply.explanations[0])} if has_video() else {}),
         NPZ: lambda worked: render_npz(worked.reply),
         PROTOBUF: lambda worked: codec.to_bytes(worked.message),
     }
