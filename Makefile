@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format serve train-phantom evaluate-phantom latency lock proto clean
+.PHONY: help install demo test lint format serve train-phantom evaluate-phantom latency load lock proto clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -52,8 +52,11 @@ train-phantom: $(READY) ## Train the embedded model again, from nothing
 evaluate-phantom: $(READY) ## Measure the embedded model's explanations on 1,000 phantoms
 	@$(BIN)/cxrshift evaluate phantom --n 1000
 
-latency: $(READY) ## Time explanations through the running stack
+latency: $(READY) ## Measure what the running stack adds to the engine's own time
 	@$(BIN)/python -m benchmarks.latency
+
+load: $(READY) ## Find the highest rate that the running stack bears; table, JSON and plot in out/load
+	@$(BIN)/python -m benchmarks.load --out out/load
 
 lock: $(READY) ## Resolve requirements.lock anew
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --all-extras --no-header --no-annotate --no-emit-index-url \

@@ -72,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--calls", type=int, default=100, help="measured calls of each kind")
     parser.add_argument("--batch-size", type=int, default=StoreSettings().batch_size)
     parser.add_argument("--delay", type=int, default=StoreSettings().max_batch_delay_ms, help="most ms for company")
+    compress_above = StoreSettings().compress_above
+    parser.add_argument("--compress-above", type=int, default=compress_above, help="bytes of a batch; 0 = always")
     parser.add_argument("--model", default="phantom", help="name of an installed model with the phantom's findings")
     parser.add_argument("--out", type=Path, help="folder for latency.json")
     given = parser.parse_args(arguments)
@@ -80,7 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(say_machine(machine), flush=True)
     offline = measure_offline(given.model, images, batch=given.batch_size)
     print(f"engine alone: {offline.one_p50:.1f} ms; {offline.per_second:.1f} a second in batches of {offline.batch}")
-    settings = StoreSettings(batch_size=given.batch_size, max_batch_delay_ms=given.delay)
+    settings = StoreSettings(
+        batch_size=given.batch_size, max_batch_delay_ms=given.delay, compress_above=given.compress_above
+    )
     with Stack(StackConfig(models=(find_model(given.model),), store=settings)) as stack:
         alone, crowds = asyncio.run(_measure(stack, images, given.calls, offline))
     print(_tell_alone(alone), _tell_crowds(crowds), sep="\n\n")

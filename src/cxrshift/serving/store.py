@@ -43,6 +43,8 @@ class StoreSettings:
     max_reply_bytes: int = 16 << 20
     """Larger replies become TOO_LARGE. Keep it below the front end's own limit, which kills the worker, and small: the
     front end takes about 0.9 ms times the square of a batch's megabytes."""
+    compress_above: int = 6 << 20
+    """Bytes of a batch's images above which the worker compresses them; 0 = always."""
 
 
 def build_store(models: Sequence[str | Path], out: Path, *, settings: StoreSettings | None = None) -> Path:
@@ -149,5 +151,6 @@ def _model_config(settings: StoreSettings) -> str:
         "cxrshift:",
         f"  threads: {settings.threads}",
         f"  max_reply_bytes: {settings.max_reply_bytes}",
+        f"  compress_above: {settings.compress_above}",
     ]
     return "\n".join(lines) + "\n"
