@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import GifImagePlugin, Image, ImageDraw
@@ -62,35 +63,55 @@ def sweep(frames: int, start: int) -> tuple[int, ...]:
 
 def draw_pages(explanation: Explanation) -> list[Image.Image]:
     """A page for each frame, in the frames' order: the frame enlarged, with a strip of words beneath it; mode L."""
-    return [_page(explanation, frame) for frame in range(len(explanation.frames))]
+    pictures = [enlarge(frame) for frame in explanation.frames]
+    strip = _draw_strip(explanation, pictures[0].width)
+    return [_draw_page(explanation, frame, picture, strip) for frame, picture in enumerate(pictures)]
 
 
-def _page(explanation: Explanation, frame: int) -> Image.Image:
-    picture = enlarge(explanation.frames[frame])
+@dataclass(frozen=True)
+class _Strip:
+    """What stands beneath every frame alike, and where to put what differs."""
+
+    picture: Image.Image
+    value_left: float
+    dots: tuple[tuple[float, float], ...]
+    """Each frame's place on the curve."""
+
+
+def _draw_strip(explanation: Explanation, width: int) -> _Strip:
+    strip = Image.new("L", (width, STRIP_HEIGHT))
+    draw = ImageDraw.Draw(strip)
+    right = width - 10
+    dots = _draw_spark(draw, explanation.score_curve, (right - _SPARK_WIDTH, 7, right, 31))
+    bold, small = load_font(14, bold=True), load_font(11)
+    name = fit_text(draw, say_finding(explanation.finding), right - _SPARK_WIDTH - _VALUE_WIDTH - 10, bold)
+    draw.text((10, 10), name, INK, bold)
+    draw.text((10, 38), fit_text(draw, explanation.notice, right - 10, small), FAINT_INK, small)
+    return _Strip(strip, 10 + draw.textlength(name, bold) + 9, dots)
+
+
+def _draw_page(explanation: Explanation, frame: int, picture: Image.Image, strip: _Strip) -> Image.Image:
     page = Image.new("L", (picture.width, picture.height + STRIP_HEIGHT))
     page.paste(picture)
+    page.paste(strip.picture, (0, picture.height))
     draw = ImageDraw.Draw(page)
-    top, right = picture.height + 7, picture.width - 10
-    curve = explanation.score_curve
-    _draw_spark(draw, curve, frame, (right - _SPARK_WIDTH, top, right, top + 24))
-    value = f"{say_score(float(curve[frame]))}   λ {say_lambda(float(explanation.lambdas[frame]))}"
-    bold, plain, small = load_font(14, bold=True), load_font(14), load_font(11)
-    name = fit_text(draw, say_finding(explanation.finding), right - _SPARK_WIDTH - _VALUE_WIDTH - 10, bold)
-    draw.text((10, top + 3), name, INK, bold)
-    draw.text((10 + draw.textlength(name, bold) + 9, top + 3), value, INK, plain)
-    draw.text((10, top + 31), fit_text(draw, explanation.notice, right - 10, small), FAINT_INK, small)
+    score, lam = float(explanation.score_curve[frame]), float(explanation.lambdas[frame])
+    value = f"{say_score(score)}   λ {say_lambda(lam)}"
+    draw.text((strip.value_left, picture.height + 10), value, INK, load_font(14))
+    x, y = strip.dots[frame][0], strip.dots[frame][1] + picture.height
+    draw.ellipse((x - 4, y - 4, x + 4, y + 4), fill=255, outline=0)
     return page
 
 
 def _draw_spark(
-    draw: ImageDraw.ImageDraw, curve: Float32Array, frame: int, box: tuple[float, float, float, float]
-) -> None:
-    """The score over the frames as a small line between 0 and 1, with a dot where this frame stands."""
+    draw: ImageDraw.ImageDraw, curve: Float32Array, box: tuple[float, float, float, float]
+) -> tuple[tuple[float, float], ...]:
+    """The score over the frames as a small line between 0 and 1; the place of each frame on it."""
     left, top, right, bottom = box
     xs = np.linspace(left, right - 4, len(curve))
     ys = bottom - (bottom - top) * np.clip(curve, 0.0, 1.0)
+    places = tuple((float(x), float(y)) for x, y in zip(xs, ys, strict=True))
     draw.line([(left, bottom), (right - 4, bottom)], 70)
     draw.line([(left, top), (right - 4, top)], 70)
-    draw.line([(float(x), float(y)) for x, y in zip(xs, ys, strict=True)], FAINT_INK, width=2)
-    x, y = float(xs[frame]), float(ys[frame])
-    draw.ellipse((x - 4, y - 4, x + 4, y + 4), fill=255, outline=0)
+    draw.line(places, FAINT_INK, width=2)
+    return places
