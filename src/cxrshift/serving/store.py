@@ -31,7 +31,7 @@ class StoreSettings:
     batch_size: int = 8
     max_batch_delay_ms: int = 1
     """A lone request waits this long for company. What queues up behind a batch in work becomes the next one without
-    any wait; at 0, TorchServe never takes more than two."""
+    any wait. TorchServe takes 0 for its own default of 100."""
     response_timeout: int = 120
     """A worker silent for longer is killed, with its batch."""
     startup_timeout: int = 180

@@ -23,6 +23,9 @@ _POLL_SECONDS = 0.1
 _DESCRIBE = b"\x1a\x00"  # a serialized cxrshift.v1.WorkRequest whose ``describe`` is set
 _BOUNDARY = "cxrshift-probe"
 _WORKER_DIED = "Backend worker process died"
+_WORKER_DEFAULTS = {"GOMP_SPINCOUNT": "20000"}
+"""torch's threads wait for work by spinning, a few ms after each loop by default: on few cores that keeps the front end
+and the gateway from carrying the answer. Without any spinning (OMP_WAIT_POLICY) the networks themselves were slower."""
 
 
 class MissingJava(CxrshiftError):
@@ -167,7 +170,7 @@ class TorchServeProcess:
     def _environment(self) -> dict[str, str]:
         temporary = str(self._folder)
         places = dict.fromkeys(("TMPDIR", "TEMP", "LOG_LOCATION", "METRICS_LOCATION"), temporary)
-        return {**os.environ, **places, **dict(self.config.environment)}
+        return {**_WORKER_DEFAULTS, **os.environ, **places, **dict(self.config.environment)}
 
 
 def java_command(config: TorchServeConfig, files: FrontendFiles, *, temporary: Path) -> list[str]:
