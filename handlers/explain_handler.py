@@ -51,7 +51,7 @@ logger = logging.getLogger("cxrshift.handler")
 DEFAULT_MAX_REPLY_BYTES = 16 << 20
 DEFAULT_COMPRESS_ABOVE = 6 << 20
 """Bytes of a batch's arrays above which they are compressed: the front end takes about 0.9 ms times the square of a
-batch's megabytes, two threads of zlib about 7 ms for each of them, and less of both where they pass the gateway untouched."""
+batch's megabytes, two threads of zlib about 7 ms for each of them, and the gateway must unpack them again."""
 RETRY_SECONDS = 60.0
 """How long a failed batch may be retried item by item; TorchServe kills a worker that is silent for longer."""
 

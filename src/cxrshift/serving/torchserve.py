@@ -23,6 +23,8 @@ _POLL_SECONDS = 0.1
 _DESCRIBE = b"\x1a\x00"  # a serialized cxrshift.v1.WorkRequest whose ``describe`` is set
 _BOUNDARY = "cxrshift-probe"
 _WORKER_DIED = "Backend worker process died"
+_LAST_WORDS_SECONDS = 0.5
+"""How long a dying worker's traceback, which follows that line, may take to be written."""
 _WORKER_DEFAULTS = {"GOMP_SPINCOUNT": "20000"}
 """torch's threads wait for work by spinning, a few ms after each loop by default: on few cores that keeps the front end
 and the gateway from carrying the answer. Without any spinning (OMP_WAIT_POLICY) the networks themselves were slower."""
@@ -146,6 +148,7 @@ class TorchServeProcess:
     def _check_starting(self, deadline: float) -> None:
         self._process.check_running()
         if _WORKER_DIED in self.worker_log(400):
+            time.sleep(_LAST_WORDS_SECONDS)
             raise LaunchError(f"TorchServe's worker died while loading; its last words:\n{self.worker_log()}")
         if time.monotonic() > deadline:
             raise LaunchError(
