@@ -30,7 +30,8 @@ def draw_curves(curves: Sequence[Sequence[Point]], bound: float, machine: str) -
     times.set(title="Time from the intended sending", xlabel="arrivals a second", ylabel="ms", yscale="log")
     ceiling = max(p.rate for curve in curves for p in curve)
     answers.plot([0, ceiling], [0, ceiling], color="#bbbbbb", linewidth=0.8, label="all answered")
-    answers.set(title="Answers a second", xlabel="arrivals a second", xlim=(0, None), ylim=(0, None))
+    answers.set_title("Answers a second; the networks' share of the time", fontsize=11)
+    answers.set(xlabel="arrivals a second", xlim=(0, None), ylim=(0, None))
     for axes in (times, answers):
         axes.grid(color="#eeeeee")
         axes.set_axisbelow(True)
@@ -53,5 +54,10 @@ def _draw_times(axes: Axes, curve: Sequence[Point]) -> None:
 def _draw_answers(axes: Axes, curve: Sequence[Point]) -> None:
     colour, protocol = _COLOURS[curve[0].protocol], curve[0].protocol
     axes.plot([p.rate for p in curve], [p.answered for p in curve], color=colour, marker=".", label=protocol)
+    last = -math.inf
     for p in curve:
-        axes.annotate(f"{p.engine_share:.0%}", (p.rate, p.answered), (4, -9), textcoords="offset points", fontsize=7)
+        if p.rate - last > 0.1 * curve[-1].rate:  # apart enough to be read
+            axes.annotate(
+                f"{p.engine_share:.0%}", (p.rate, p.answered), (4, -9), textcoords="offset points", color=colour
+            )
+            last = p.rate
