@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .load import Point
 
 _COLOURS = {"grpc": "#2f6690", "rest": "#b3261e"}
+_LABEL_PLACES = {"grpc": (-26, 7), "rest": (5, -13)}
 
 
 def draw_curves(curves: Sequence[Sequence[Point]], bound: float, machine: str) -> bytes:
@@ -57,7 +58,6 @@ def _draw_answers(axes: Axes, curve: Sequence[Point]) -> None:
     last = -math.inf
     for p in curve:
         if p.rate - last > 0.1 * curve[-1].rate:  # apart enough to be read
-            axes.annotate(
-                f"{p.engine_share:.0%}", (p.rate, p.answered), (4, -9), textcoords="offset points", color=colour
-            )
+            words, place = f"{p.engine_share:.0%}", _LABEL_PLACES[protocol]
+            axes.annotate(words, (p.rate, p.answered), place, textcoords="offset points", color=colour)
             last = p.rate
