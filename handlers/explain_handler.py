@@ -45,6 +45,7 @@ from cxrshift_api.types import (
 logger = logging.getLogger("cxrshift.handler")
 
 DEFAULT_MAX_REPLY_BYTES = 16 << 20
+DEFAULT_RECENT_ENCODINGS = 64
 RETRY_SECONDS = 60.0
 """How long a failed batch may be retried item by item; TorchServe kills a worker that is silent for longer."""
 
@@ -156,15 +157,16 @@ def _guard_streams(context: Any, rows: int) -> None:
 def load_worker(context: Any) -> Worker:
     """Load the model of ``context``'s folder and run it once. Raises ModelError if it must not be served.
 
-    The ``cxrshift`` section of model-config.yaml may hold ``threads`` (torch's, 0 = its own choice) and
-    ``max_reply_bytes``.
+    The ``cxrshift`` section of model-config.yaml may hold ``threads`` (torch's, 0 = its own choice),
+    ``max_reply_bytes`` and ``recent_encodings`` (radiographs whose encodings are remembered, 0 = none).
     """
     settings: Mapping[str, int] = (context.model_yaml_config or {}).get("cxrshift") or {}
     if settings.get("threads"):
         torch.set_num_threads(settings["threads"])
     gpu = context.system_properties.get("gpu_id")
     device = "cpu" if gpu is None or gpu < 0 else f"cuda:{gpu}"
-    engine = Engine(load_model(Path(context.system_properties["model_dir"]), device=device))
+    model = load_model(Path(context.system_properties["model_dir"]), device=device)
+    engine = Engine(model, recent=settings.get("recent_encodings", DEFAULT_RECENT_ENCODINGS))
     _warm_up(engine)
     decoders = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="decode")
     return Worker(engine, decoders, settings.get("max_reply_bytes", DEFAULT_MAX_REPLY_BYTES))

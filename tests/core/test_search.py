@@ -387,7 +387,7 @@ def test_no_shift_is_decoded_twice(width: int, frames: int) -> None:
 
     class Watchful(CurveModel):
         def decode(self, latents: Tensor) -> Tensor:
-            decoded.extend(latents[:, 0].tolist() if len(latents) == 1 else latents[:, 0].unique().tolist())
+            decoded.extend(set(latents[:, 0].tolist()))  # a set, for the rows that pad a call
             return super().decode(latents)
 
     engine = Engine(Watchful((logistic(0.5, 200.0),)), shapes=Shapes(probe=width))

@@ -43,6 +43,10 @@ class StoreSettings:
     """Larger replies become TOO_LARGE. Keep it below the front end's own limit, which kills the worker, and small: the
     front end takes about 0.9 ms times the square of a batch's megabytes."""
 
+    recent_encodings: int = 64
+    """Radiographs whose latents and own scores a worker remembers, so that one asked about again costs less; 0 = none.
+    No pixels are kept, and nothing of a request."""
+
 
 def build_store(models: Sequence[str | Path], out: Path, *, settings: StoreSettings | None = None) -> Path:
     """Make ``out/<model>`` for each model folder and return ``out``.
@@ -148,5 +152,6 @@ def _model_config(settings: StoreSettings) -> str:
         "cxrshift:",
         f"  threads: {settings.threads}",
         f"  max_reply_bytes: {settings.max_reply_bytes}",
+        f"  recent_encodings: {settings.recent_encodings}",
     ]
     return "\n".join(lines) + "\n"
