@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -380,20 +380,38 @@ def test_a_score_already_at_its_goal_costs_one_step() -> None:
     assert setting.follow(above)[0].evaluated == 1
 
 
+@dataclass(frozen=True)
+class Watchful(CurveModel):
+    """Notes what each call decodes: a set, for the rows that pad a call."""
+
+    decoded: list[set[float]] = field(default_factory=list)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        self.decoded.append(set(latents[:, 0].tolist()))
+        return super().decode(latents)
+
+
 @pytest.mark.parametrize("width", [1, 4, 64])
 @pytest.mark.parametrize("frames", [3, 11])
 def test_no_shift_is_decoded_twice(width: int, frames: int) -> None:
-    decoded: list[float] = []
-
-    class Watchful(CurveModel):
-        def decode(self, latents: Tensor) -> Tensor:
-            decoded.extend(set(latents[:, 0].tolist()))  # a set, for the rows that pad a call
-            return super().decode(latents)
-
-    engine = Engine(Watchful((logistic(0.5, 200.0),)), shapes=Shapes(probe=width))
+    model = Watchful((logistic(0.5, 200.0),))
+    engine = Engine(model, shapes=Shapes(probe=width))
     reply = engine.explain([Order(grey(0.5), replace(TWO_SIDED, frames=frames))])
     assert not isinstance(reply.outcomes[0], Problem)
-    assert len(decoded) == len(set(decoded)) == reply.rows - 1  # the first is that of the encoder
+    decoded = [latent for call in model.decoded for latent in call]
+    assert len(decoded) == len(set(decoded)) == reply.rows - 1  # the first row is the encoder's
+
+
+def test_a_wide_call_settles_a_lone_search_at_once() -> None:
+    """Both walks fit into it whole; the narrow call takes a wave or two more."""
+
+    def calls(width: int) -> int:
+        model = Watchful((logistic(0.5, 200.0),))
+        explain_one(Engine(model, shapes=Shapes(probe=width)), grey(0.5), TWO_SIDED)
+        return len(model.decoded)
+
+    assert calls(64) == 3  # gradient, search, frames
+    assert calls(4) == 1 + 2 + 2
 
 
 @pytest.mark.parametrize(("budget", "at_least"), [(1, 0), (3, 0), (256, 4)])
