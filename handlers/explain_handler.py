@@ -52,6 +52,7 @@ DEFAULT_MAX_REPLY_BYTES = 16 << 20
 DEFAULT_COMPRESS_ABOVE = 6 << 20
 """Bytes of a batch's arrays above which they are compressed: the front end takes about 0.9 ms times the square of a
 batch's megabytes, two threads of zlib about 7 ms for each of them, and the gateway must unpack them again."""
+DEFAULT_RECENT_ENCODINGS = 64
 RETRY_SECONDS = 60.0
 """How long a failed batch may be retried item by item; TorchServe kills a worker that is silent for longer."""
 
@@ -177,7 +178,8 @@ def load_worker(context: Any) -> Worker:
     """Load the model of ``context``'s folder and run it once. Raises ModelError if it must not be served.
 
     The ``cxrshift`` section of model-config.yaml may hold ``threads`` (torch's, 0 = its own choice),
-    ``max_reply_bytes`` and ``compress_above``.
+    ``max_reply_bytes``, ``compress_above`` and ``recent_encodings`` (radiographs whose encodings are remembered, 0 =
+    none).
     """
     settings: Mapping[str, int] = (context.model_yaml_config or {}).get("cxrshift") or {}
     # TorchServe's own worker code prints and the front end parses several lines for each batch.
@@ -186,7 +188,8 @@ def load_worker(context: Any) -> Worker:
         torch.set_num_threads(settings["threads"])
     gpu = context.system_properties.get("gpu_id")
     device = "cpu" if gpu is None or gpu < 0 else f"cuda:{gpu}"
-    engine = Engine(load_model(Path(context.system_properties["model_dir"]), device=device))
+    model = load_model(Path(context.system_properties["model_dir"]), device=device)
+    engine = Engine(model, recent=settings.get("recent_encodings", DEFAULT_RECENT_ENCODINGS))
     warm_up(engine)
     gc.collect()
     gc.freeze()  # what stays for good need not be looked through for garbage again and again

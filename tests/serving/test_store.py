@@ -21,7 +21,12 @@ def test_a_built_folder_is_an_archive_of_torchserve_and_still_a_model(tmp_path: 
     assert archive["model"]["handler"] == "explain_handler:handle"
     config = yaml.safe_load((store / "toy" / archive["model"]["configFile"]).read_text())
     assert (config["batchSize"], config["minWorkers"], config["maxWorkers"]) == (3, 1, 1)
-    assert config["cxrshift"] == {"threads": 0, "max_reply_bytes": 16 << 20, "compress_above": 6 << 20}
+    assert config["cxrshift"] == {
+        "threads": 0,
+        "max_reply_bytes": 16 << 20,
+        "compress_above": 6 << 20,
+        "recent_encodings": 64,
+    }
     assert load_model(store / "toy").spec.findings[0].name == "Effusion"
 
 

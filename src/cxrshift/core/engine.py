@@ -32,6 +32,7 @@ from .options import check_options, choose_findings, settle_options
 from .passes import Passes, Shapes, probabilities
 from .preprocess import describe_preprocessing, pixel_scale, prepare, store
 from .quality import Likeness, assess, compare
+from .recent import Encoding, RecentEncodings
 from .saliency import ROWS_OF_A_MAP, add_maps
 from .shift import Failure, Shift, Stopwatch, Wanted, shift
 
@@ -57,15 +58,25 @@ class EngineReply:
 
 
 class Engine:
-    """Explains and classifies with one model. Holds no state of any request; safe to share where torch is."""
+    """Explains and classifies with one model. Holds no state of any request; safe to share where torch is.
+
+    It may remember the encodings of the last ``recent`` radiographs, 0 = none: one that is asked about again, for
+    another finding, say, is then not encoded again. That saves time and alters no result.
+    """
 
     def __init__(
-        self, model: Model | LatentModel, *, shapes: Shapes | None = None, row_budget: int = ROW_BUDGET
+        self,
+        model: Model | LatentModel,
+        *,
+        shapes: Shapes | None = None,
+        row_budget: int = ROW_BUDGET,
+        recent: int = 0,
     ) -> None:
         self.model = as_model(model)
         self.spec = self.model.spec
         self._passes = Passes(self.model, shapes)
         self._budget = row_budget
+        self._recent = RecentEncodings(recent, self.spec.files)
 
     def describe(self) -> ModelInfo:
         """What a caller can know of the model."""
@@ -112,9 +123,8 @@ class Engine:
     def _explain_valid(self, orders: list[Order], watch: Stopwatch) -> list[tuple[Explanation, ...] | Problem]:
         with watch.stage("encode"):
             images = self._prepare([order.radiograph for order in orders])
-            scores = self._score(images)
-            latents = self._passes.encode(images)
-        watch.rows += len(orders)
+            keys, encodings = self._encode(images, watch)
+            scores = [encoding.scores for encoding in encodings]
         outcomes: list[tuple[Explanation, ...] | Problem] = [
             () if np.isfinite(row).all() else _no_probability() for row in scores
         ]
@@ -129,7 +139,7 @@ class Engine:
         if not wanted:
             return outcomes
         darkest = self.spec.input_range[0]
-        likenesses: dict[int, Likeness] = {}
+        latents = torch.stack([encoding.latent for encoding in encodings])
         for want, shifted in shift(self._passes, latents, wanted, darkest=darkest, budget=self._budget, watch=watch):
             so_far = outcomes[want.image]
             if isinstance(so_far, Problem):
@@ -138,11 +148,28 @@ class Engine:
                 outcomes[want.image] = self._no_explanation(want, shifted)
                 continue
             image, i = images[want.image, 0], want.image
-            if i not in likenesses:  # the same for every finding of a radiograph
-                likenesses[i] = self._likeness(image, shifted.frames[shifted.zero], latents[i])
-            explanation = self._explanation(want, shifted, image, scores[i], likenesses[i])
+            likeness = encodings[i].likeness
+            if likeness is None:  # the same for every finding of a radiograph
+                likeness = self._likeness(image, shifted.frames[shifted.zero], latents[i])
+                encodings[i] = replace(encodings[i], likeness=likeness)
+                self._recent.keep(keys[i], encodings[i])
+            explanation = self._explanation(want, shifted, image, scores[i], likeness)
             outcomes[i] = (*so_far, replace(explanation, saliency=maps[want]))
         return outcomes
+
+    def _encode(self, images: Tensor, watch: Stopwatch) -> tuple[list[bytes], list[Encoding]]:
+        """The hash and the encoding of every image, remembered or made now."""
+        keys = [self._recent.key(image) for image in images]
+        known = [self._recent.find(key) for key in keys]
+        new = [i for i, encoding in enumerate(known) if encoding is None]
+        watch.rows += len(new)
+        if new:
+            own = images[new]
+            made = iter(zip(self._passes.encode(own), self._score(own), strict=True))
+        encodings = [encoding or Encoding(*next(made)) for encoding in known]
+        for i in new:
+            self._recent.keep(keys[i], encodings[i])
+        return keys, encodings
 
     def _add_maps(
         self, images: Tensor, wanted: list[Wanted], outcomes: list[tuple[Explanation, ...] | Problem], watch: Stopwatch

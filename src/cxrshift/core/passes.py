@@ -65,12 +65,12 @@ class Passes:
         return frames, scores
 
     def differentiate(self, latents: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The latent gradient g = d f(D(z))[c] / dz of each row's own finding (arXiv 2102.09475, equation 1).
+        """The latent gradients g = d f(D(z))[c] / dz of each row's own findings (arXiv 2102.09475, equation 1).
 
-        ``latents`` (R, ...) and ``columns`` (R,) int64 to gradients (R, ...), and what the forward pass met on its
-        way: frames D(z) (R, 1, H, W) and scores (R, F). One backward pass of the sum over rows gives every row its
-        own gradient, because no row's score depends on another row's latent. Where a score does not depend on the
-        latent at all, its gradient is 0.
+        ``latents`` (R, ...) and ``columns`` (R, J) int64 to gradients (R, J, ...), and what the one forward pass met
+        on its way: frames D(z) (R, 1, H, W) and scores (R, F), which are those of ``probe`` but for rounding. Each of
+        the J backward passes is of a sum over rows, which gives every row its own gradient, because no row's score
+        depends on another row's latent. Where a score does not depend on the latent at all, its gradient is 0.
         """
         columns = columns.to(self.device)
         gradients, frames, scores = in_chunks(self._differentiate, self.shapes.gradient, latents, columns)
@@ -84,11 +84,11 @@ class Passes:
         with torch.enable_grad():
             leaf = latents.detach().clone().requires_grad_(True)
             frames, scores = self._decode_and_score(leaf)
-            own = scores.gather(1, columns[:, None]).sum()
-            gradient = torch.zeros_like(leaf)
-            if own.requires_grad:
-                (gradient,) = torch.autograd.grad(own, leaf, materialize_grads=True)
-        return gradient.detach(), frames.detach(), scores.detach()
+            gradients = torch.zeros(*columns.shape, *leaf.shape[1:], dtype=leaf.dtype, device=leaf.device)
+            for j in range(columns.shape[1] if scores.requires_grad else 0):
+                own = scores.gather(1, columns[:, j : j + 1]).sum()
+                (gradients[:, j],) = torch.autograd.grad(own, leaf, retain_graph=True, materialize_grads=True)
+        return gradients, frames.detach(), scores.detach()
 
 
 def in_chunks(call: Callable[..., tuple[Tensor, ...]], rows: int, *inputs: Tensor) -> tuple[Tensor, ...]:

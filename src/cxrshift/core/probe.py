@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,33 +17,41 @@ from .passes import Passes, probabilities
 
 @dataclass(frozen=True)
 class Targets:
-    """One entry per explanation asked for: its latent, its own gradient and its reconstruction.
+    """One entry per explanation asked for, and what those of one radiograph have in common.
 
-    ``latents`` and ``gradients`` (T, ...), ``reconstructions`` (T, 1, H, W) in model units, ``columns`` (T,) the
-    finding's column, ``start`` (T,) float32 its score on the reconstruction (NaN if that is no probability),
-    ``squared_norms`` (T,) float64 ‖g‖².
+    N radiographs: ``latents`` (N, ...), ``reconstructions`` (N, 1, H, W) in model units and their ``scores`` (N, F)
+    float32, NaN where no probability. T targets: ``images`` (T,) each one's radiograph, ``columns`` (T,) its finding's
+    column, ``gradients`` (T, ...), ``squared_norms`` (T,) float64 ‖g‖².
     """
 
     latents: Tensor
-    gradients: Tensor
     reconstructions: Tensor
+    scores: Float32Array
+    images: NDArray[np.int64]
     columns: NDArray[np.int64]
-    start: Float32Array
+    gradients: Tensor
     squared_norms: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.columns)
 
+    @property
+    def start(self) -> Float32Array:
+        """(T,) each target's own score on its reconstruction."""
+        return self.scores[self.images, self.columns]
+
+    def reconstructions_of(self, targets: NDArray[np.int64]) -> Tensor:
+        """The reconstruction (r, 1, H, W) of each of some targets."""
+        return self.reconstructions[torch.from_numpy(self.images[targets]).to(self.reconstructions.device)]
+
     def take(self, indices: list[int]) -> Targets:
         """Some of the targets, in the order of ``indices``."""
-        rows = torch.tensor(indices, device=self.latents.device)
-        return Targets(
-            self.latents[rows],
-            self.gradients[rows],
-            self.reconstructions[rows],
-            self.columns[indices],
-            self.start[indices],
-            self.squared_norms[indices],
+        return replace(
+            self,
+            images=self.images[indices],
+            columns=self.columns[indices],
+            gradients=self.gradients[torch.tensor(indices, device=self.gradients.device)],
+            squared_norms=self.squared_norms[indices],
         )
 
 
@@ -59,7 +67,9 @@ class Rows:
 
     @classmethod
     def join(cls, parts: list[tuple[int, NDArray[np.float64]]]) -> Rows:
-        """Rows of several owners, one after the other."""
+        """Rows of several owners, one after the other; of none, no rows."""
+        if not parts:
+            return cls(np.zeros(0, dtype=np.int64), np.zeros(0))
         owners = [np.full(len(lambdas), owner, dtype=np.int64) for owner, lambdas in parts]
         return cls(np.concatenate(owners), np.concatenate([lambdas for _, lambdas in parts]))
 
@@ -74,13 +84,55 @@ class Probed:
 
 
 def aim(passes: Passes, latents: Tensor, images: list[int], columns: list[int]) -> Targets:
-    """A target for each pair of a row of ``latents`` and a finding's column."""
-    own = latents[torch.tensor(images, device=latents.device)]
-    chosen = np.array(columns, dtype=np.int64)
-    gradients, frames, scores = passes.differentiate(own, torch.from_numpy(chosen))
-    start = probabilities(scores)[np.arange(len(chosen)), chosen]
-    squares = sums([gradient.double().square() for gradient in gradients])
-    return Targets(own, gradients, frames.float(), chosen, start, squares)
+    """A target for each pair of a row of ``latents`` and a finding's column.
+
+    A radiograph is decoded and scored once for as many of its findings as saves time: each has a backward pass of its
+    own.
+    """
+    own = list(dict.fromkeys(images))
+    shared = latents[torch.tensor(own, device=latents.device)]
+    rows = [own.index(image) for image in images]
+    gradients: dict[int, Tensor] = {}
+    forward: dict[int, tuple[Tensor, Tensor]] = {}
+    for call in gradient_calls(rows, passes.shapes.gradient):
+        wide = max(len(slot) for slot in call)
+        wanted = torch.tensor([[columns[t] for t in slot] + [columns[slot[-1]]] * (wide - len(slot)) for slot in call])
+        places = [rows[slot[0]] for slot in call]
+        found, frames, scores = passes.differentiate(shared[torch.tensor(places, device=shared.device)], wanted)
+        for i, slot in enumerate(call):
+            gradients.update((target, found[i, j]) for j, target in enumerate(slot))
+            forward[places[i]] = frames[i], scores[i]
+    ordered = [gradients[target] for target in range(len(columns))]
+    return Targets(
+        latents=shared,
+        reconstructions=torch.stack([forward[row][0] for row in range(len(own))]).float(),
+        scores=probabilities(torch.stack([forward[row][1] for row in range(len(own))])),
+        images=np.array(rows, dtype=np.int64),
+        columns=np.array(columns, dtype=np.int64),
+        gradients=torch.stack(ordered),
+        squared_norms=sums([gradient.double().square() for gradient in ordered]),
+    )
+
+
+def gradient_calls(rows: Sequence[int], width: int) -> list[list[list[int]]]:
+    """The calls of the gradient pass for targets of the radiographs ``rows``, each of at most ``width`` slots.
+
+    A slot holds the targets of one radiograph that share a forward pass. A call costs that and as many backward passes
+    as its fullest slot has targets, about the same each; how many may share is what makes the whole cheapest.
+    """
+    targets: dict[int, list[int]] = {}
+    for target, row in enumerate(rows):
+        targets.setdefault(row, []).append(target)
+
+    def calls(share: int) -> list[list[list[int]]]:
+        slots = [own[i :: -(-len(own) // share)] for own in targets.values() for i in range(-(-len(own) // share))]
+        slots.sort(key=len)
+        return [slots[first : first + width] for first in range(0, len(slots), width)]
+
+    def cost(some: list[list[list[int]]]) -> int:
+        return sum(1 + max(map(len, call)) for call in some)
+
+    return min((calls(share) for share in range(1, 1 + max(map(len, targets.values())))), key=cost)
 
 
 def probe(passes: Passes, targets: Targets, rows: Rows, *, budget: int) -> Iterator[Probed]:
@@ -90,7 +142,8 @@ def probe(passes: Passes, targets: Targets, rows: Rows, *, budget: int) -> Itera
         owners = torch.from_numpy(part.owners).to(targets.latents.device)
         shape = (-1, *[1] * (targets.latents.ndim - 1))
         lambdas = torch.from_numpy(part.lambdas.astype(np.float32)).to(targets.latents).reshape(shape)
-        frames, scores = passes.probe(targets.latents[owners] + lambdas * targets.gradients[owners])
+        images = torch.from_numpy(targets.images[part.owners]).to(targets.latents.device)
+        frames, scores = passes.probe(targets.latents[images] + lambdas * targets.gradients[owners])
         yield Probed(part, frames.float(), probabilities(scores))
 
 

@@ -1,11 +1,12 @@
 """The λ schedules and stop rules of every search profile, as pure functions of numbers.
 
-A schedule never depends on the scores met on the way, so its λs can be evaluated many at a time and the first stop
-be picked afterwards; the answer is that of a loop that evaluates one λ after the other.
+A schedule never depends on the scores met on the way, so its λs can be evaluated many at a time and the stop be
+picked afterwards; ``courses`` says in which order.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,6 +33,8 @@ TWO_SIDED_RATIO = 1.4
 TWO_SIDED_STEPS = 18
 TWO_SIDED_SLACK = 1e-3
 """A score that turns back by less than this has not reversed: saturated scores tremble in their last digits."""
+TWO_SIDED_CAUTION = 0.5
+"""Share of the λ at which the tangent reaches the goal where a search looks first: most scores are faster than it."""
 
 FLOAT32_STEP_BELOW_ONE = 2.0**-24
 
@@ -51,6 +54,11 @@ class Observation:
     score: float
     change: float
 
+    @property
+    def sound(self) -> bool:
+        """Whether a rule can judge it."""
+        return math.isfinite(self.score) and math.isfinite(self.change)
+
 
 @dataclass(frozen=True)
 class Stop:
@@ -63,18 +71,25 @@ class Stop:
 StopRule = Callable[[float, Observation, Observation], Stop | None]
 """(start score, previous observation, this observation) -> a Stop, or None to walk on."""
 
+Guess = Callable[[float, Observation, Observation | None], float | None]
+"""(start score, the last observation without a stop, one beyond it that stops if any is known) -> about where the
+first stop lies, as |λ|; None where they do not say. It saves rows and decides nothing.
+"""
+
 
 @dataclass(frozen=True)
 class Walk:
     """One direction of one search: the λs in the order they are met, and the rule that ends it.
 
-    ``absolute`` says what a pixel change is measured against: Σ|x₀| as in the published code, or, if False,
-    Σ|x₀ − darkest|, which does not depend on where a model puts the zero of its units.
+    ``guess`` is of a walk that may bracket its stop; without one, every λ is met in turn. ``absolute`` says what a
+    pixel change is measured against: Σ|x₀| as in the published code, or, if False, Σ|x₀ − darkest|, which does not
+    depend on where a model puts the zero of its units.
     """
 
     lambdas: Lambdas
     rule: StopRule
     absolute: bool
+    guess: Guess | None = None
 
 
 # ---- the published profiles: downwards only, λ = 0 is the first one met, the λ that stops is kept ----
@@ -160,6 +175,53 @@ def two_sided_rule(direction: int, last_lambda: float, target: float, pixel_chan
     return rule
 
 
+def two_sided_guess(direction: int, first: float, target: float, pixel_change: float) -> Guess:
+    """Where the score's logit reaches the goal or the pixels their limit, whichever comes first.
+
+    Both grow about as a power of λ: that through the two observations, or, with one, in proportion. With none, the
+    logit follows its tangent, ``TWO_SIDED_FIRST`` for each λ of ``first``, and nothing is known of the pixels.
+    """
+
+    def guess(start: float, low: Observation, high: Observation | None) -> float | None:
+        edge = start + direction * target
+        goal = max(edge, TWO_SIDED_FLOOR) if direction < 0 else min(edge, 1.0 - TWO_SIDED_FLOOR)
+        need = direction * (_logit(goal) - _logit(start))
+        if need <= 0.0:
+            return 0.0
+        if low.lam == 0.0 and high is None:
+            return TWO_SIDED_CAUTION * abs(first) * need / TWO_SIDED_FIRST
+
+        def logit(at: Observation) -> float:
+            return direction * (_logit(at.score) - _logit(start))
+
+        points = [at for at in (low, high) if at is not None and at.lam != 0.0]
+        crossings = [
+            _crossing([(abs(at.lam), logit(at)) for at in points], need),
+            _crossing([(abs(at.lam), at.change) for at in points], pixel_change),
+        ]
+        furthest = math.inf if high is None else abs(high.lam)
+        return min((lam for lam in crossings if lam is not None and lam <= furthest), default=None)
+
+    return guess
+
+
+def _crossing(points: list[tuple[float, float]], goal: float) -> float | None:
+    """Where a power law through one or two (λ, value) reaches ``goal``; None where none does, or not between them."""
+    (lam, value), (further, reached) = points[0], points[-1]
+    if value <= 0.0:
+        return None
+    if len(points) == 1:
+        return lam * goal / value
+    if not value < goal <= reached:
+        return None
+    return lam * math.exp(math.log(further / lam) * math.log(goal / value) / math.log(reached / value))
+
+
+def _logit(score: float) -> float:
+    score = min(max(score, FLOAT32_STEP_BELOW_ONE), 1.0 - FLOAT32_STEP_BELOW_ONE)
+    return math.log(score / (1.0 - score))
+
+
 def walks(options: ExplainOptions, start: float, squared_norm: float) -> tuple[Walk | None, Walk | None]:
     """The walks below and above λ = 0 that ``options.profile`` asks for; None where it does not search."""
     match options.profile:
@@ -177,7 +239,13 @@ def _two_sided(options: ExplainOptions, start: float, squared_norm: float, direc
     lambdas = two_sided_schedule(start, squared_norm, direction)
     target = options.target_change or TWO_SIDED_TARGET
     pixel_change = options.pixel_change or TWO_SIDED_PIXEL_CHANGE
-    return Walk(lambdas, two_sided_rule(direction, float(lambdas[-1]), target, pixel_change), absolute=False)
+    first, last = float(lambdas[0]), float(lambdas[-1])
+    return Walk(
+        lambdas,
+        two_sided_rule(direction, last, target, pixel_change),
+        absolute=False,
+        guess=two_sided_guess(direction, first, target, pixel_change),
+    )
 
 
 def frame_lambdas(below: float, above: float, frames: int) -> Lambdas:

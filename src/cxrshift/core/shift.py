@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -18,7 +18,7 @@ from cxrshift_api.types import ExplainOptions, Float32Array, StageSeconds
 from .passes import Passes
 from .probe import Rows, Targets, aim, probe
 from .profiles import DEFAULT_FRAMES, Lambdas, frame_lambdas
-from .search import LambdaRange, search_ranges
+from .search import Frame, LambdaRange, Searched, search_ranges
 
 SMALLEST_SQUARED_NORM = 1e-30
 """‖g‖² below which the λs that would move a score leave float32; ‖g‖ = 1e-15 is far beyond any score's last digit."""
@@ -107,7 +107,7 @@ def shift(
         searched = search_ranges(passes, targets, [w.options for w in wanted], darkest=darkest, budget=budget)
     watch.rows += searched.rows
     with watch.stage("frames"):
-        yield from _shift_over(passes, targets, wanted, searched.ranges, budget, watch)
+        yield from _shift_over(passes, targets, wanted, searched, budget, watch)
 
 
 def _failure(start: float, squared_norm: float) -> Failure | None:
@@ -120,13 +120,13 @@ def _shift_over(
     passes: Passes,
     targets: Targets,
     wanted: list[Wanted],
-    ranges: list[LambdaRange | None],
+    searched: Searched,
     budget: int,
     watch: Stopwatch,
 ) -> Iterator[tuple[Wanted, Shift | Failure]]:
     grids: dict[int, Lambdas] = {}
     found: dict[int, LambdaRange] = {}
-    for i, (want, settled) in enumerate(zip(wanted, ranges, strict=True)):
+    for i, (want, settled) in enumerate(zip(wanted, searched.ranges, strict=True)):
         if settled is None:
             yield want, Failure.BROKEN
         elif settled.below.limit == settled.above.limit == 0.0:
@@ -135,25 +135,40 @@ def _shift_over(
             found[i] = settled
             frames = want.options.frames or DEFAULT_FRAMES[want.options.profile]
             grids[i] = frame_lambdas(settled.below.limit, settled.above.limit, frames)
-    watch.rows += sum(map(len, grids.values()))
-    for i, stack, scores in _sweep(passes, targets, grids, budget):
+    for i, stack, scores in _sweep(passes, targets, grids, searched.frames, budget, watch):
         sound = bool(np.isfinite(scores).all()) and bool(torch.isfinite(stack).all())
         norm = math.sqrt(targets.squared_norms[i])
         yield wanted[i], Shift(grids[i], stack, scores, found[i], norm) if sound else Failure.BROKEN
 
 
 def _sweep(
-    passes: Passes, targets: Targets, grids: dict[int, Lambdas], budget: int
+    passes: Passes,
+    targets: Targets,
+    grids: dict[int, Lambdas],
+    seen: Mapping[tuple[int, float], Frame],
+    budget: int,
+    watch: Stopwatch,
 ) -> Iterator[tuple[int, Tensor, Float32Array]]:
-    """Each target's frames (R, H, W) and scores (R, F) over its own grid, as soon as they are complete."""
-    if not grids:
-        return
-    frames: list[Tensor] = []
-    scores: list[Float32Array] = []
-    for probed in probe(passes, targets, Rows.join(list(grids.items())), budget=budget):
-        for i, owner in enumerate(map(int, probed.rows.owners)):
-            frames.append(probed.frames[i, 0])
-            scores.append(probed.scores[i])
-            if len(frames) == len(grids[owner]):
-                yield owner, torch.stack(frames), np.stack(scores)
-                frames, scores = [], []
+    """Each target's frames (R, H, W) and scores (R, F) over its own grid, as soon as they are complete.
+
+    No λ is probed twice: the gradient pass gave λ = 0, and the search has ``seen`` most limits.
+    """
+
+    def known(target: int, lam: float) -> Frame | None:
+        if lam == 0.0:
+            image = targets.images[target]
+            return targets.reconstructions[image, 0], targets.scores[image]
+        return seen.get((target, lam))
+
+    held = {i: [known(i, float(lam)) for lam in grid] for i, grid in grids.items()}
+    missing = {i: grid[[frame is None for frame in held[i]]] for i, grid in grids.items()}
+    rows = Rows.join(list(missing.items()))
+    watch.rows += len(rows)
+    probed = (
+        (frame[0], scores)
+        for part in probe(passes, targets, rows, budget=budget)
+        for frame, scores in zip(part.frames, part.scores, strict=True)
+    )
+    for i, known_frames in held.items():
+        frames, scores = zip(*(frame or next(probed) for frame in known_frames), strict=True)
+        yield i, torch.stack(frames), np.stack(scores)

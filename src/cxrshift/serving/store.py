@@ -45,6 +45,9 @@ class StoreSettings:
     front end takes about 0.9 ms times the square of a batch's megabytes."""
     compress_above: int = 6 << 20
     """Bytes of a batch's images above which the worker compresses them; 0 = always."""
+    recent_encodings: int = 64
+    """Radiographs whose latents and own scores a worker remembers, so that one asked about again costs less; 0 = none.
+    No pixels are kept, and nothing of a request."""
 
 
 def build_store(models: Sequence[str | Path], out: Path, *, settings: StoreSettings | None = None) -> Path:
@@ -152,5 +155,6 @@ def _model_config(settings: StoreSettings) -> str:
         f"  threads: {settings.threads}",
         f"  max_reply_bytes: {settings.max_reply_bytes}",
         f"  compress_above: {settings.compress_above}",
+        f"  recent_encodings: {settings.recent_encodings}",
     ]
     return "\n".join(lines) + "\n"
