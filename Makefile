@@ -59,7 +59,7 @@ load: $(READY) ## Find the highest rate that the running stack bears; table, JSO
 	@$(BIN)/python -m benchmarks.load --out out/load
 
 lock: $(READY) ## Resolve requirements.lock anew
-	@$(BIN)/uv pip compile --quiet --universal --upgrade --all-extras --no-header --no-annotate --no-emit-index-url \
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --extra dev --no-header --no-annotate --no-emit-index-url \
 		--python-version 3.11 pyproject.toml -o requirements.lock
 
 proto: $(READY) ## Generate the protobuf code anew

@@ -177,18 +177,19 @@ def _guard_streams(context: Any, rows: int) -> None:
 def load_worker(context: Any) -> Worker:
     """Load the model of ``context``'s folder and run it once. Raises ModelError if it must not be served.
 
-    The ``cxrshift`` section of model-config.yaml may hold ``threads`` (torch's, 0 = its own choice),
-    ``max_reply_bytes``, ``compress_above`` and ``recent_encodings`` (radiographs whose encodings are remembered, 0 =
-    none).
+    The ``cxrshift`` section of model-config.yaml may hold ``threads`` (torch's, 0 = its own choice), ``runtime`` and
+    ``precision`` (empty = as the manifest says), ``max_reply_bytes``, ``compress_above`` and ``recent_encodings``
+    (radiographs whose encodings are remembered, 0 = none).
     """
-    settings: Mapping[str, int] = (context.model_yaml_config or {}).get("cxrshift") or {}
+    settings: Mapping[str, Any] = (context.model_yaml_config or {}).get("cxrshift") or {}
     # TorchServe's own worker code prints and the front end parses several lines for each batch.
     logging.getLogger().setLevel(logging.WARNING)
     if settings.get("threads"):
         torch.set_num_threads(settings["threads"])
     gpu = context.system_properties.get("gpu_id")
     device = "cpu" if gpu is None or gpu < 0 else f"cuda:{gpu}"
-    model = load_model(Path(context.system_properties["model_dir"]), device=device)
+    folder, run_by = Path(context.system_properties["model_dir"]), ("runtime", "precision")
+    model = load_model(folder, device=device, **{name: settings.get(name, "") for name in run_by})
     engine = Engine(model, recent=settings.get("recent_encodings", DEFAULT_RECENT_ENCODINGS))
     warm_up(engine)
     gc.collect()

@@ -58,6 +58,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "torchxrayvision": (MODELS,),
     "safetensors": (MODELS, "cxrshift.training"),
     "onnxruntime": ("cxrshift.runtime",),
+    "openvino": ("cxrshift.runtime",),
     "onnx": ("cxrshift.models.imported_onnx", "cxrshift.models.imported_opset"),
     "onnx2torch": ("cxrshift.models.imported_onnx",),
     "grpc": (API, CLIENT, "cxrshift.gateway"),

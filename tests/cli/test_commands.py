@@ -207,6 +207,19 @@ def test_a_model_is_built_into_what_torchserve_loads(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["models", "build", str(folder), "--out", str(tmp_path / "store"), "--workers", "2"])
     assert done.exit_code == 0
     assert "minWorkers: 2" in (tmp_path / "store/toy/model-config.yaml").read_text("utf-8")
+    told = [line for line in done.output.splitlines() if line.startswith("  toy in ")]
+    assert all(" ms a row" in line for line in told)
+    assert {line.split()[2].rstrip(",") for line in told} >= {"torch", "torch-graph", "onnxruntime", "openvino"}
+    assert sum(line.endswith("<- fastest") for line in told) == 1
+
+
+def test_a_model_is_built_for_one_runtime_without_measuring_any(tmp_path: Path) -> None:
+    folder = make_model_folder(tmp_path / "models")
+    asked = ["--runtime", "openvino", "--precision", "float32", "--no-measure"]
+    done = CliRunner().invoke(app, ["models", "build", str(folder), "--out", str(tmp_path / "store"), *asked])
+    assert done.exit_code == 0
+    assert "ms a row" not in done.output
+    assert 'runtime: "openvino"' in (tmp_path / "store/toy/model-config.yaml").read_text("utf-8")
 
 
 def test_a_folder_that_is_no_model_is_a_usage_error(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from cxrshift.core.engine import Engine, Order
-from cxrshift.core.passes import Shapes
 from cxrshift.core.probe import Rows
+from cxrshift.core.runtime import Shapes
 from cxrshift_api import codec
 from cxrshift_api.types import ExplainOptions, HeatmapKind, Problem, ProblemCode, Profile, SaliencyKind
 from tests.core.toys import ConvolutionalModel, noise

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from cxrshift.core.model import as_model
-from cxrshift.core.passes import Passes, Shapes
+from cxrshift.core.passes import Passes
 from cxrshift.core.probe import aim, gradient_calls
+from cxrshift.core.runtime import Shapes
 from tests.core.toys import ConvolutionalModel, LinearModel
 
 IMAGES = [0, 2, 0, 1, 0]

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cxrshift.core.engine import Engine, Order
-from cxrshift.core.passes import Shapes
 from cxrshift.core.preprocess import prepare
+from cxrshift.core.runtime import Shapes
 from cxrshift.core.saliency import PATH_STEPS, attributions, saliency_maps
 from cxrshift.errors import InvalidRequest
 from cxrshift_api import codec

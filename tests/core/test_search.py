@@ -15,7 +15,7 @@ from torch import Tensor
 from cxrshift.core.courses import Ending, course_of
 from cxrshift.core.engine import Engine, Order
 from cxrshift.core.model import as_model
-from cxrshift.core.passes import Passes, Shapes
+from cxrshift.core.passes import Passes
 from cxrshift.core.probe import Rows, aim, probe, sums
 from cxrshift.core.profiles import (
     Observation,
@@ -27,6 +27,7 @@ from cxrshift.core.profiles import (
     two_sided_schedule,
     walks,
 )
+from cxrshift.core.runtime import Shapes
 from cxrshift.core.search import search_ranges
 from cxrshift_api.types import ExplainOptions, Problem, Profile, Side, StopReason
 from tests.core.toys import Curve, CurveModel, engine_of, explain_one, grey, logistic

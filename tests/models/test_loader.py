@@ -111,8 +111,7 @@ def test_tensors_that_do_not_fit_the_networks_are_refused(
     ("change", "error", "says"),
     [
         ({"kind": "tarot"}, ManifestError, "kind must be one that this version knows: toy"),
-        ({"runtime": "abacus"}, ManifestError, "runtime must be torch"),
-        ({"precision": "bfloat16"}, ManifestError, "precision must be float32"),
+        ({"precision": "float16"}, ModelError, "cannot run torch in float16 on cpu; it can run: torch in float32"),
     ],
 )
 def test_a_manifest_that_this_version_cannot_follow_is_refused(

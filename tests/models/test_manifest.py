@@ -55,6 +55,7 @@ TEXT_MANIFEST = Manifest(
     input_range=(-1024.0, 1024.0),
     findings=(ManifestFinding("Effusion", 0.25), ManifestFinding("Mass", 0.5, trained=True)),
     files=(FileDigest("classifier.safetensors", "0" * 62 + "ff"),),
+    runtime="torch",
     networks={"classifier": {"width": 32}},
 )
 
@@ -71,8 +72,8 @@ WRONG = [
     ("[-1024, 1024.0]", "[1024, -1024]", "input_range must be two finite numbers, the lower first"),
     ("[-1024, 1024.0]", "[-inf, 0]", "input_range must be two finite numbers, the lower first"),
     ("[-1024, 1024.0]", "[0, 1, 2]", "input_range must be two finite numbers, the lower first"),
-    ('precision = "float32"', 'precision = "fp32"', "precision must be float32, bfloat16 or float16"),
-    ('runtime = "torch"', 'runtime = ""', "runtime must be"),
+    ('precision = "float32"', 'precision = "fp32"', "precision must be one of float32, tfloat32, bfloat16, float16"),
+    ('runtime = "torch"', 'runtime = "abacus"', "runtime must be one of auto, torch, "),
     ('runtime = "torch"', 'runtimes = "torch"', "runtimes is not a field that this version knows"),
     ('name = "Effusion"', 'name = " Effusion"', "findings[0].name must be 1 to 64 printable characters"),
     ('name = "Mass"', 'name = "Effusion"', "findings must have different names"),

@@ -23,6 +23,8 @@ def test_a_built_folder_is_an_archive_of_torchserve_and_still_a_model(tmp_path: 
     assert (config["batchSize"], config["minWorkers"], config["maxWorkers"]) == (3, 1, 1)
     assert config["cxrshift"] == {
         "threads": 0,
+        "runtime": "",
+        "precision": "",
         "max_reply_bytes": 16 << 20,
         "compress_above": 6 << 20,
         "recent_encodings": 64,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ import typer
 from .console import Screen
 from .exits import errors_told
 from .models_import import EXAMPLES, import_files
-from .options import AsJson
+from .options import AsJson, PrecisionName, RuntimeName
 
 if TYPE_CHECKING:
     from cxrshift_api.types import ModelInfo
@@ -97,15 +98,50 @@ def build(
         int, typer.Option(min=0, metavar="MS", help="Milliseconds that a lone request waits for company.")
     ] = 5,
     gpu: Annotated[bool, typer.Option("--gpu", help="Run the workers on GPUs.")] = False,
+    runtime: RuntimeName = "",
+    precision: PrecisionName = "",
+    measure: Annotated[
+        bool, typer.Option("--measure/--no-measure", help="Export each model and see which runtime is fastest here.")
+    ] = True,
 ) -> None:
-    """Build model folders into what TorchServe loads; every weight file is checked against its SHA-256."""
+    """Build model folders into what TorchServe loads; every weight file is checked against its SHA-256.
+
+    Then each model is exported for the runtimes that this machine has, once: minutes for a large one. The workers
+    take the fastest whose answers are those of the networks.
+    """
     screen = Screen()
     with errors_told(screen):
         from ..serving.store import StoreSettings, build_store
 
-        settings = StoreSettings(workers=workers, batch_size=batch_size, max_batch_delay_ms=batch_delay, use_gpu=gpu)
-        store = build_store([resolve_model(model) for model in models], out, settings=settings)
-        screen.say(f"built {store}")
+        settings = StoreSettings(
+            workers=workers,
+            batch_size=batch_size,
+            max_batch_delay_ms=batch_delay,
+            use_gpu=gpu,
+            runtime=runtime,
+            precision=precision,
+        )
+        folders = [resolve_model(model) for model in models]
+        screen.say(f"built {build_store(folders, out, settings=settings)}")
+        if measure:
+            measure_runtimes(screen, folders, device="cuda:0" if gpu else "cpu")
+
+
+def measure_runtimes(screen: Screen, folders: Sequence[Path], *, device: str) -> None:
+    """Export each model, time it in every runtime, and tell the table. Raises ModelError, OSError."""
+    from ..models.loader import load_model
+    from ..runtime import available, measure
+
+    for folder in folders:
+        model = load_model(folder, device=device, runtime="torch")
+        with screen.progress(f"{model.spec.name}: export and measure", len(available(device))) as bar:
+            speeds = measure(model, told=bar.step)
+        best = min((s.milliseconds for s in speeds if s.milliseconds is not None), default=None)
+        for s in speeds:
+            told = s.why_not if s.milliseconds is None else f"{s.milliseconds:8.1f} ms a row"
+            screen.say(
+                f"  {model.spec.name} in {s.runtime}, {s.precision}: {told}{'  <- fastest' * (s.milliseconds == best)}"
+            )
 
 
 @app.command(epilog="[bold]Example[/bold]\n\ncxrshift models check ./my-model")

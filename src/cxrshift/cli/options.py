@@ -63,3 +63,22 @@ InFlight = Annotated[
     int, typer.Option("--in-flight", min=1, max=256, metavar="N", help="Files worked on at the same time.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON for each result.")]
+RuntimeName = Annotated[
+    Literal["", "auto", "torch", "torch-graph", "onnxruntime", "tensorrt", "openvino"],
+    typer.Option(
+        "--runtime",
+        metavar="NAME",
+        help="What runs the networks: torch, torch-graph, onnxruntime, tensorrt, openvino, or auto, the fastest that "
+        "[bold]cxrshift models build[/bold] measured here.",
+        show_default="the model's own",
+    ),
+]
+PrecisionName = Annotated[
+    Literal["", "float32", "tfloat32", "bfloat16", "float16"],
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help="Of the networks' products: float32, tfloat32, bfloat16 or float16. The latent gradient stays in float32.",
+        show_default="the model's own",
+    ),
+]

@@ -11,6 +11,7 @@ from ..defaults import DEFAULT_MODEL
 from .console import Screen
 from .exits import errors_told
 from .models import resolve_model
+from .options import PrecisionName, RuntimeName
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -52,6 +53,8 @@ def serve(
         int, typer.Option(min=0, metavar="N", help="CPU threads of each worker; 0 = torch's own choice.")
     ] = 0,
     gpu: Annotated[bool, typer.Option("--gpu", help="Run the workers on GPUs.")] = False,
+    runtime: RuntimeName = "",
+    precision: PrecisionName = "",
     heap: Annotated[int, typer.Option(min=256, metavar="MIB", help="Memory of TorchServe's front end, in MiB.")] = 1024,
     grace: Annotated[
         float, typer.Option(min=0.0, metavar="SECONDS", help="How long a stop waits for what was begun.")
@@ -74,7 +77,14 @@ def serve(
             rest_port=rest_port,
             grpc_port=grpc_port,
             metrics_port=metrics_port,
-            store=StoreSettings(workers=workers, batch_size=batch_size, threads=threads, use_gpu=gpu),
+            store=StoreSettings(
+                workers=workers,
+                batch_size=batch_size,
+                threads=threads,
+                use_gpu=gpu,
+                runtime=runtime,
+                precision=precision,
+            ),
             store_folder=store,
             heap_mebibytes=heap,
             drain_grace=grace,

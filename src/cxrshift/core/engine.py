@@ -29,10 +29,11 @@ from ..image.radiograph import Radiograph
 from .heatmap import make_heatmap
 from .model import LatentModel, Model, as_model
 from .options import check_options, choose_findings, settle_options
-from .passes import Passes, Shapes, probabilities
+from .passes import Passes, probabilities
 from .preprocess import describe_preprocessing, pixel_scale, prepare, store
 from .quality import Likeness, assess, compare
 from .recent import Encoding, RecentEncodings
+from .runtime import Shapes
 from .saliency import ROWS_OF_A_MAP, add_maps
 from .shift import Failure, Shift, Stopwatch, Wanted, shift
 
@@ -258,8 +259,8 @@ class Engine:
             model_version=self.spec.version,
             files=self.spec.files,
             preprocessing=describe_preprocessing(self.spec),
-            precision=self.spec.precision,
-            runtime=self.spec.runtime,
+            precision=self._passes.runtime.precision,
+            runtime=self._passes.runtime.name,
             software=_software(),
             options=replace(options, findings=(finding,)),
         )

@@ -11,6 +11,7 @@ from cxrshift_api.types import FileDigest
 
 from .familiarity import Familiarity
 from .limits import QualityLimits
+from .runtime import Runtime
 
 DEFAULT_INPUT_SIZE = 224
 DEFAULT_INPUT_RANGE = (-1024.0, 1024.0)
@@ -63,8 +64,6 @@ class ModelSpec:
     input_range: tuple[float, float]
     """Model units of the darkest and the brightest pixel."""
     findings: tuple[FindingSpec, ...]
-    precision: str = "float32"
-    runtime: str = "torch"
     files: tuple[FileDigest, ...] = ()
     limits: QualityLimits = field(default_factory=QualityLimits)
     """Where its quality cards begin to warn."""
@@ -75,12 +74,16 @@ class Model:
     """A model ready to be explained. ``device`` is where its networks live, as torch names it.
 
     ``familiarity`` measures what is unlike its training radiographs; None where the model has no such reference.
+    ``runtime`` runs its passes; None = eagerly in torch. ``fingerprint`` is the SHA-256 of all that the networks were
+    made from, empty where that is not known.
     """
 
     spec: ModelSpec
     networks: LatentModel
     device: str = "cpu"
     familiarity: Familiarity | None = None
+    runtime: Runtime | None = None
+    fingerprint: str = ""
 
 
 def as_model(candidate: Model | LatentModel) -> Model:

@@ -94,7 +94,8 @@ def aim(passes: Passes, latents: Tensor, images: list[int], columns: list[int]) 
     rows = [own.index(image) for image in images]
     gradients: dict[int, Tensor] = {}
     forward: dict[int, tuple[Tensor, Tensor]] = {}
-    for call in gradient_calls(rows, passes.shapes.gradient):
+    share = None if passes.runtime.shares_forward else 1
+    for call in gradient_calls(rows, passes.shapes.gradient, most=share):
         wide = max(len(slot) for slot in call)
         wanted = torch.tensor([[columns[t] for t in slot] + [columns[slot[-1]]] * (wide - len(slot)) for slot in call])
         places = [rows[slot[0]] for slot in call]
@@ -114,11 +115,12 @@ def aim(passes: Passes, latents: Tensor, images: list[int], columns: list[int]) 
     )
 
 
-def gradient_calls(rows: Sequence[int], width: int) -> list[list[list[int]]]:
+def gradient_calls(rows: Sequence[int], width: int, *, most: int | None = None) -> list[list[list[int]]]:
     """The calls of the gradient pass for targets of the radiographs ``rows``, each of at most ``width`` slots.
 
     A slot holds the targets of one radiograph that share a forward pass. A call costs that and as many backward passes
-    as its fullest slot has targets, about the same each; how many may share is what makes the whole cheapest.
+    as its fullest slot has targets, about the same each; how many may share, up to ``most``, is what makes the whole
+    cheapest.
     """
     targets: dict[int, list[int]] = {}
     for target, row in enumerate(rows):
@@ -132,7 +134,8 @@ def gradient_calls(rows: Sequence[int], width: int) -> list[list[list[int]]]:
     def cost(some: list[list[list[int]]]) -> int:
         return sum(1 + max(map(len, call)) for call in some)
 
-    return min((calls(share) for share in range(1, 1 + max(map(len, targets.values())))), key=cost)
+    fullest = max(map(len, targets.values()))
+    return min((calls(share) for share in range(1, 1 + (fullest if most is None else min(most, fullest)))), key=cost)
 
 
 def probe(passes: Passes, targets: Targets, rows: Rows, *, budget: int) -> Iterator[Probed]:

@@ -17,7 +17,8 @@ from cxrshift_api.types import Problem, SaliencyKind, SaliencyMap
 
 from ..errors import InternalError, InvalidRequest
 from .model import DEFAULT_INPUT_RANGE, LatentModel
-from .passes import Passes, Shapes, in_chunks
+from .passes import Passes, in_chunks
+from .runtime import Shapes
 from .shift import Wanted
 
 PATH_STEPS: Final = 48

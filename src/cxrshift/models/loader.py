@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +19,7 @@ from ..core.familiarity import Familiarity
 from ..core.limits import QualityLimits
 from ..core.model import FindingSpec, LatentModel, Model, ModelSpec
 from ..errors import ManifestError, MethodError, ModelError, WeightsError
+from ..runtime import AUTO, fastest, with_runtime
 from .folders import find_model
 from .manifest import NAME_PATTERN, Manifest, read_manifest
 from .reference import read_familiarity
@@ -31,15 +34,21 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
 also a function ``read(folder, manifest)``, whose result ``build`` is given instead of the tensors.
 """
 
-_RUNTIME = "torch"
-_PRECISION = "float32"
 
-
-def load_model(name_or_folder: str | Path, *, device: str = "cpu", kinds: Mapping[str, str] = KINDS) -> Model:
+def load_model(
+    name_or_folder: str | Path,
+    *,
+    device: str = "cpu",
+    runtime: str = "",
+    precision: str = "",
+    kinds: Mapping[str, str] = KINDS,
+) -> Model:
     """The model in a folder, or the installed model of that name, with its networks frozen on ``device``.
 
-    A string that could be a model's name is one; write ``./phantom`` or a Path for a folder. Raises ModelError, of
-    which ManifestError and WeightsError say what is wrong with the folder.
+    A string that could be a model's name is one; write ``./phantom`` or a Path for a folder. ``runtime`` and
+    ``precision`` are those of the manifest unless they are named here; the runtime ``auto`` is the fastest that
+    ``cxrshift models build`` measured on this machine, torch where nothing was. Raises ModelError, of which
+    ManifestError and WeightsError say what is wrong with the folder.
     """
     if isinstance(name_or_folder, str) and re.fullmatch(NAME_PATTERN, name_or_folder):
         folder = find_model(name_or_folder)
@@ -53,9 +62,23 @@ def load_model(name_or_folder: str | Path, *, device: str = "cpu", kinds: Mappin
     if networks.findings != tuple(finding.name for finding in manifest.findings):
         raise MethodError(f"The networks of {manifest.name} do not score the findings that its manifest lists.")
     _freeze(networks, device)
-    model = Model(describe(manifest), networks, device, _familiarity(folder, manifest))
+    familiarity = _familiarity(folder, manifest)
+    model = Model(describe(manifest), networks, device, familiarity, fingerprint=_fingerprint(manifest))
     _check_reference(model)
-    return model
+    return _run_by(model, runtime or manifest.runtime, precision or manifest.precision)
+
+
+def _run_by(model: Model, runtime: str, precision: str) -> Model:
+    chosen = fastest(model, precision) if runtime == AUTO else runtime
+    return model if (chosen, precision) == ("torch", "float32") else with_runtime(model, chosen, precision=precision)
+
+
+def _fingerprint(manifest: Manifest) -> str:
+    """The SHA-256 of what decides the networks: their kind, their arguments, the SHA-256 of every file."""
+    files = sorted((file.name, file.sha256) for file in manifest.files)
+    networks = {name: dict(arguments) for name, arguments in manifest.networks.items()}
+    parts = [manifest.kind, manifest.input_size, manifest.input_range, files, networks]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def describe(manifest: Manifest) -> ModelSpec:
@@ -67,18 +90,12 @@ def describe(manifest: Manifest) -> ModelSpec:
         input_size=manifest.input_size,
         input_range=manifest.input_range,
         findings=tuple(FindingSpec(f.name, f.operating_point, f.trained) for f in manifest.findings),
-        precision=manifest.precision,
-        runtime=manifest.runtime,
         files=manifest.files,
         limits=QualityLimits() if manifest.quality is None else manifest.quality.limits,
     )
 
 
 def _networks(folder: Path, manifest: Manifest, kinds: Mapping[str, str]) -> LatentModel:
-    if manifest.runtime != _RUNTIME:
-        raise ManifestError(f"manifest.toml: runtime must be {_RUNTIME}; this version runs models in nothing else.")
-    if manifest.precision != _PRECISION:  # it stands in every receipt, and so must be true
-        raise ManifestError(f"manifest.toml: precision must be {_PRECISION}; this version runs models in nothing else.")
     if manifest.kind not in kinds:
         raise ManifestError(f"manifest.toml: kind must be one that this version knows: {', '.join(sorted(kinds))}.")
     module = importlib.import_module(kinds[manifest.kind])

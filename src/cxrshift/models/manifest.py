@@ -7,7 +7,7 @@ kind = "compact"
 input_size = 224
 input_range = [-1024.0, 1024.0]
 precision = "float32"
-runtime = "torch"
+runtime = "auto"
 
 [[findings]]
 name = "Effusion"
@@ -58,7 +58,8 @@ _NAME_RULE = "1 to 64 lower-case letters, digits, dots, underscores or hyphens, 
 _FILE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _WORDS = r"(?! )[^\x00-\x1f\x7f]{1,64}(?<! )"
 _WORDS_RULE = "1 to 64 printable characters with no blank at either end"
-_PRECISION = "float32|bfloat16|float16"
+_PRECISION = "float32|tfloat32|bfloat16|float16"
+_RUNTIME = "auto|torch|torch-graph|onnxruntime|tensorrt|openvino"
 _TAKEN_NAMES = frozenset({FILE_NAME, CARD_NAME, "model-config.yaml", "MAR-INF"})
 """Names that a model folder, or what TorchServe loads of it, already gives to other files."""
 
@@ -111,7 +112,8 @@ class Manifest:
     findings: tuple[ManifestFinding, ...]
     files: tuple[FileDigest, ...]
     precision: str = "float32"
-    runtime: str = "torch"
+    runtime: str = "auto"
+    """What runs the networks; auto = the fastest that was measured on the machine."""
     networks: Networks = field(default_factory=dict, hash=False)
     """Constructor arguments of each network, by the network's name."""
     quality: ManifestQuality | None = None
@@ -148,8 +150,8 @@ def parse_manifest(content: bytes) -> Manifest:
         input_range=document.interval("input_range"),
         findings=_findings(document),
         files=_files(document),
-        precision=document.text("precision", _PRECISION, "float32, bfloat16 or float16", default="float32"),
-        runtime=document.text("runtime", _TOKEN, _TOKEN_RULE, default="torch"),
+        precision=document.text("precision", _PRECISION, _either(_PRECISION), default="float32"),
+        runtime=document.text("runtime", _RUNTIME, _either(_RUNTIME), default="auto"),
         quality=_quality(document),
         networks=MappingProxyType({k: MappingProxyType(t.arguments()) for k, t in document.tables("networks").items()}),
     )
@@ -204,6 +206,10 @@ def _quality(document: Table) -> ManifestQuality | None:
     reference = table.text("reference", _FILE, "the name of a file") if limits.max_distance is not None else None
     table.close()
     return ManifestQuality(limits, reference)
+
+
+def _either(pattern: str) -> str:
+    return f"one of {', '.join(pattern.split('|'))}"
 
 
 def _check_distinct(document: Table, field_name: str, names: Sequence[str]) -> None:

@@ -40,6 +40,10 @@ class StoreSettings:
     use_gpu: bool = False
     threads: int = 0
     """torch's threads in each worker; 0 = torch's own choice."""
+    runtime: str = ""
+    """What runs the networks; empty = as each model's manifest says."""
+    precision: str = ""
+    """Of the networks' products; empty = as each model's manifest says."""
     max_reply_bytes: int = 16 << 20
     """Larger replies become TOO_LARGE. Keep it below the front end's own limit, which kills the worker, and small: the
     front end takes about 0.9 ms times the square of a batch's megabytes."""
@@ -153,6 +157,8 @@ def _model_config(settings: StoreSettings) -> str:
         f"deviceType: {'gpu' if settings.use_gpu else 'cpu'}",
         "cxrshift:",
         f"  threads: {settings.threads}",
+        f"  runtime: {json.dumps(settings.runtime)}",
+        f"  precision: {json.dumps(settings.precision)}",
         f"  max_reply_bytes: {settings.max_reply_bytes}",
         f"  compress_above: {settings.compress_above}",
         f"  recent_encodings: {settings.recent_encodings}",

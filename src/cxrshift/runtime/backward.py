@@ -1,0 +1,163 @@
+"""The latent gradient as a graph: differentiated once, ahead of time, into operations that every runtime has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import torch
+from torch import Tensor, fx
+from torch._decomp import core_aten_decompositions, get_decompositions
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn import functional
+
+from .graphs import Graphs, Operation, aten, repeat, simplify
+
+Sizes = list[int]
+
+
+def differentiate(graphs: Graphs, findings: int) -> tuple[fx.GraphModule, tuple[Tensor, Tensor]]:
+    """A graph of latents z (G, ...) and weights w (G, F) to d Σ w f(D(z)) / dz (G, ...), and its example inputs.
+
+    With w = 1 for one finding and 0 for the others that is the latent gradient (arXiv 2102.09475, equation 1). Also
+    returns what lies on the way: D(z) (G, 1, S, S) and f(D(z)) (G, F). Raises NotImplementedError for a pooling that
+    has no rule here.
+    """
+    rows = graphs.shapes.gradient
+    latents = repeat(graphs.latents, rows)
+    weights = torch.ones(rows, findings, device=latents.device)
+
+    def gradient(latents: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        leaf = latents.detach().requires_grad_(True)
+        frames, scores = graphs.forward(leaf)
+        (found,) = torch.autograd.grad((scores * weights).sum(), leaf)
+        return found, frames.detach(), scores.detach()
+
+    return simplify(make_fx(gradient, decomposition_table=_RULES)(latents, weights)), (latents, weights)
+
+
+def convolution_backward(
+    gradient: Tensor,
+    images: Tensor,
+    weight: Tensor,
+    bias_sizes: Sizes | None,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    transposed: bool,
+    output_padding: Sizes,
+    groups: int,
+    mask: list[bool],
+) -> tuple[Tensor, None, None]:
+    """What a convolution passes back to its input; frozen weights need nothing."""
+    none, sizes = [0] * len(stride), weight.shape[2:]
+    if transposed:
+        back = aten.convolution.default(gradient, weight, None, stride, padding, dilation, False, none, groups)
+        return back, None, None
+    reach = [d * (k - 1) for d, k in zip(dilation, sizes, strict=True)]
+    if all(s == 1 for s in stride) and all(r >= p for r, p in zip(reach, padding, strict=True)):
+        # With stride 1 it is itself a convolution, by mirrored weights: runtimes are far better at those.
+        padding = [r - p for r, p in zip(reach, padding, strict=True)]
+        mirrored = _mirror(weight, groups)
+        back = aten.convolution.default(gradient, mirrored, None, stride, padding, dilation, False, none, groups)
+        return back, None, None
+    missing = [
+        i - ((o - 1) * s - 2 * p + r + 1)
+        for i, o, s, p, r in zip(images.shape[2:], gradient.shape[2:], stride, padding, reach, strict=True)
+    ]
+    back = aten.convolution.default(gradient, weight, None, stride, padding, dilation, True, missing, groups)
+    return back, None, None
+
+
+def _mirror(weight: Tensor, groups: int) -> Tensor:
+    """(out, in / groups, ...) to (in, out / groups, ...), turned around in every place."""
+    outputs, inputs, *sizes = weight.shape
+    swapped = weight.reshape(groups, outputs // groups, inputs, *sizes).transpose(1, 2)
+    return swapped.reshape(groups * inputs, outputs // groups, *sizes).flip(list(range(2, weight.ndim)))
+
+
+def avg_pool2d_backward(
+    gradient: Tensor,
+    images: Tensor,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Sizes,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor: int | None,
+) -> Tensor:
+    """A mean passes an equal share back to each place of its window."""
+    if ceil_mode or (any(padding) and not count_include_pad):
+        raise NotImplementedError("an average pooling over windows of unequal size")
+    channels, (height, width) = images.shape[1], kernel
+    share = gradient.new_full((channels, 1, height, width), 1.0 / (divisor or height * width))
+    stride = stride or kernel
+    missing = [
+        i - ((o - 1) * s - 2 * p + k)
+        for i, o, s, p, k in zip(images.shape[2:], gradient.shape[2:], stride, padding, kernel, strict=True)
+    ]
+    back: Tensor = aten.convolution.default(gradient, share, None, stride, padding, [1, 1], True, missing, channels)
+    return back
+
+
+def max_pool2d_backward(
+    gradient: Tensor,
+    images: Tensor,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    ceil_mode: bool,
+    indices: Tensor,
+) -> Tensor:
+    """A maximum passes all back to where it was found first in its window.
+
+    The indices are not used: without them the pooling itself is a fast one, and with them, in OpenVINO, takes longer
+    than all convolutions together.
+    """
+    if ceil_mode:
+        raise NotImplementedError("a maximum pooling that rounds its size up")
+    (high, wide), (down, along) = padding, stride or kernel
+    found, _ = aten.max_pool2d_with_indices.default(images, kernel, stride, padding, dilation, ceil_mode)
+    padded = functional.pad(images, (wide, wide, high, high), value=-torch.inf)
+    (rows, columns), (height, width) = gradient.shape[2:], padded.shape[2:]
+    total, free = torch.zeros_like(padded), torch.ones_like(gradient, dtype=torch.bool)
+    for top in range(0, kernel[0] * dilation[0], dilation[0]):
+        for left in range(0, kernel[1] * dilation[1], dilation[1]):
+            last, right = top + (rows - 1) * down + 1, left + (columns - 1) * along + 1
+            here = (padded[:, :, top:last:down, left:right:along] == found) & free
+            free = free & ~here
+            spread = _spread(torch.where(here, gradient, 0.0), down, along)
+            total = total + functional.pad(spread, (left, width - right, top, height - last))
+    return total[:, :, high : height - high, wide : width - wide]
+
+
+def _spread(images: Tensor, down: int, along: int) -> Tensor:
+    """(N, C, H, W) with ``down`` − 1 rows and ``along`` − 1 columns of zeros between its pixels."""
+    n, c, h, w = images.shape
+    spread = functional.pad(images[:, :, :, None, :, None], (0, along - 1, 0, 0, 0, down - 1))
+    return spread.reshape(n, c, h * down, w * along)[:, :, : (h - 1) * down + 1, : (w - 1) * along + 1]
+
+
+_RULES: Final[Mapping[Any, Operation]] = MappingProxyType(
+    {
+        **core_aten_decompositions(),
+        **get_decompositions(
+            [
+                aten.native_group_norm_backward,
+                aten.native_layer_norm_backward,
+                aten.threshold_backward,
+                aten.sigmoid_backward,
+                aten.tanh_backward,
+                aten.silu_backward,
+                aten.slice_backward,
+                aten.select_backward,
+            ]
+        ),
+        aten.convolution_backward.default: convolution_backward,
+        aten.avg_pool2d_backward.default: avg_pool2d_backward,
+        aten.max_pool2d_with_indices_backward.default: max_pool2d_backward,
+    }
+)
+"""Steps that no runtime has, in steps that all have."""

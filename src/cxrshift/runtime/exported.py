@@ -1,0 +1,73 @@
+"""A runtime of ONNX files: every pass, the latent gradient too, in a library that knows nothing of torch's graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from ..core.passes import in_chunks
+from ..core.runtime import Shapes
+from .exports import Exports
+from .sessions import Session
+
+Opener = Callable[[Path, str, str], Session]
+"""An ONNX file, a device and a precision to a session."""
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """A model's exported passes. The gradient is always of float32: its direction is what an explanation rests on."""
+
+    name: str
+    precision: str
+    shapes: Shapes
+    findings: int
+    encoder: Session
+    scorer: Session
+    prober: Session
+    gradient: Session
+    shares_forward: bool = False
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Images to latents."""
+        return self.encoder(images)[0]
+
+    def score(self, images: Tensor) -> Tensor:
+        """Images to scores."""
+        return self.scorer(images)[0]
+
+    def probe(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents to frames and scores."""
+        frames, scores = self.prober(latents)
+        return frames, scores
+
+    def differentiate(self, latents: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Latent gradients, frames and scores; the latter two in the precision of ``probe``."""
+        calls = [self.gradient(latents, one_hot(own, self.findings).float()) for own in columns.T]
+        _, frames, scores = calls[0]
+        if self.precision != "float32":
+            frames, scores = in_chunks(self.probe, self.shapes.probe, latents)
+        return torch.stack([found for found, _, _ in calls], 1), frames, scores
+
+
+def open_exports(name: str, opener: Opener, exports: Exports, device: str, precision: str, findings: int) -> Exported:
+    """The runtime ``name`` of a model's exports. Raises ModelError where its library cannot run them."""
+
+    def opened(which: str, wanted: str) -> Session:
+        return opener(exports.path(which), device, wanted)
+
+    return Exported(
+        name=name,
+        precision=precision,
+        shapes=exports.shapes,
+        findings=findings,
+        encoder=opened("encode", precision),
+        scorer=opened("score", precision),
+        prober=opened("probe", precision),
+        gradient=opened("gradient", "float32"),
+    )

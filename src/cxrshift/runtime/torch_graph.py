@@ -1,0 +1,185 @@
+"""Torch on simplified graphs: BatchNorm folded, channels last, a lower precision where asked, CUDA graphs on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import torch
+from torch import Tensor, fx
+
+from ..core.model import Model
+from ..core.passes import in_chunks
+from ..core.runtime import Shapes, latent_gradients
+from ..errors import MethodError
+from .graphs import Graphs, aten, constants, repeat, set_constant, trace_passes
+
+Call = Callable[..., tuple[Tensor, ...]]
+
+_LOW: Final = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+_CARRY: Final = frozenset(
+    {
+        *(aten.relu.default, aten.leaky_relu.default, aten.silu.default, aten.add.Tensor, aten.addcmul.default),
+        *(aten.cat.default, aten.max_pool2d_with_indices.default, aten.avg_pool2d.default, aten.pixel_shuffle.default),
+        *(aten.alias.default, aten.clone.default, aten.slice.Tensor, aten.constant_pad_nd.default),
+    }
+)
+"""Steps between convolutions that lose nothing by staying in a low precision; all others are done in float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class TorchGraph:
+    """A model's graphs in torch. The gradient is of float32 unless the precision is tfloat32."""
+
+    precision: str
+    shapes: Shapes
+    encoder: Call
+    scorer: Call
+    prober: Call
+    gradient: Call
+    name: str = "torch-graph"
+    shares_forward: bool = True
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Images to latents."""
+        return self.encoder(images)[0]
+
+    def score(self, images: Tensor) -> Tensor:
+        """Images to scores."""
+        return self.scorer(images)[0]
+
+    def probe(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents to frames and scores."""
+        frames, scores = self.prober(latents)
+        return frames, scores
+
+    def differentiate(self, latents: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Latent gradients, frames and scores; the latter two in the precision of ``probe``."""
+        found = [self.gradient(latents, columns[:, j : j + 1]) for j in range(columns.shape[1])]
+        gradients = torch.cat([gradient for gradient, _, _ in found], 1)
+        if self.precision in _LOW:
+            frames, scores = in_chunks(self.probe, self.shapes.probe, latents)
+            return gradients, frames, scores
+        return gradients, found[0][1], found[0][2]
+
+
+def trace_torch_graph(model: Model, precision: str, shapes: Shapes) -> TorchGraph:
+    """The runtime torch-graph of ``model``. Raises MethodError where its networks cannot be traced."""
+    try:
+        graphs = trace_passes(model.networks, shapes, model.spec.input_size, model.device)
+    except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
+        raise MethodError(
+            f"{model.spec.name} cannot be traced ({type(error).__name__}). The runtime torch runs it."
+        ) from error
+    return _prepare(graphs, precision)
+
+
+def _prepare(graphs: Graphs, precision: str) -> TorchGraph:
+    shapes, cuda = graphs.shapes, graphs.images.is_cuda
+    for graph in (graphs.encode, graphs.score, graphs.probe, graphs.forward):
+        _to_channels_last(graph)
+    if precision in _LOW:
+        for graph in (graphs.encode, graphs.score, graphs.probe):
+            lower(graph, _LOW[precision])
+    images, latents = repeat(graphs.images, shapes.encode), repeat(graphs.latents, shapes.probe)
+    rows = repeat(graphs.latents, shapes.gradient)
+    columns = torch.zeros(shapes.gradient, 1, dtype=torch.int64, device=rows.device)
+
+    def ready(call: Call, *examples: Tensor) -> Call:
+        exact = _exactly(call, tf32=precision == "tfloat32")
+        return capture(exact, *examples) if cuda else exact
+
+    return TorchGraph(
+        precision=precision,
+        shapes=shapes,
+        encoder=ready(_without_graph(lambda x: (graphs.encode(_last(x)),)), images),
+        scorer=ready(_without_graph(lambda x: (graphs.score(_last(x)),)), images),
+        prober=ready(_without_graph(lambda z: graphs.probe(_last(z))), latents),
+        gradient=ready(lambda z, c: latent_gradients(lambda leaf: graphs.forward(_last(leaf)), z, c), rows, columns),
+    )
+
+
+def lower(graph: fx.GraphModule, precision: torch.dtype) -> None:
+    """Let convolutions and what only carries their results run in ``precision``; all else, and outputs, in float32."""
+    for name, value in constants(graph).items():
+        uses = [user for node in graph.graph.nodes if node.target == name for user in node.users]
+        if value.is_floating_point() and uses and all(_is_low(user) for user in uses):
+            set_constant(graph, name, value.to(precision))
+    for node in list(graph.graph.nodes):
+        if node.op not in ("call_function", "output"):
+            continue
+        cast = partial(_cast, graph, user=node, wanted=precision if _is_low(node) else torch.float32)
+        node.args = fx.map_arg(node.args, cast)
+    graph.recompile()
+
+
+def _is_low(node: fx.Node) -> bool:
+    return node.target is aten.convolution.default or node.target in _CARRY
+
+
+def _cast(graph: fx.GraphModule, source: fx.Node, user: fx.Node, wanted: torch.dtype) -> fx.Node:
+    """``source`` in the dtype that ``user`` wants; integers and masks stay what they are."""
+    if source.op == "get_attr" and not getattr(graph, str(source.target)).is_floating_point():
+        return source
+    with graph.graph.inserting_before(user):
+        return graph.graph.call_function(_to_dtype, (source, wanted))
+
+
+def _to_dtype(value: Any, dtype: torch.dtype) -> Any:
+    floating = isinstance(value, Tensor) and value.is_floating_point()
+    return value.to(dtype) if floating else value  # a pooling's pair passes through to its getitem
+
+
+def _to_channels_last(graph: fx.GraphModule) -> None:
+    for name, value in constants(graph).items():
+        if value.ndim == 4:
+            set_constant(graph, name, _last(value))
+
+
+def _last(value: Tensor) -> Tensor:
+    return value.contiguous(memory_format=torch.channels_last) if value.ndim == 4 else value
+
+
+def _without_graph(call: Call) -> Call:
+    return torch.no_grad()(call)
+
+
+def _exactly(call: Call, *, tf32: bool) -> Call:
+    """``call`` with or without the tensor cores' shortened float32, whatever the process is set to."""
+
+    def exact(*inputs: Tensor) -> tuple[Tensor, ...]:
+        if not inputs[0].is_cuda:
+            return call(*inputs)
+        products = torch.backends.cuda.matmul.allow_tf32
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=tf32):
+            torch.backends.cuda.matmul.allow_tf32 = tf32
+            try:
+                return call(*inputs)
+            finally:
+                torch.backends.cuda.matmul.allow_tf32 = products
+
+    return exact
+
+
+def capture(call: Call, *examples: Tensor) -> Call:
+    """``call`` as one CUDA graph: its hundreds of kernels are launched together, without Python between them."""
+    inputs = tuple(example.clone() for example in examples)
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):  # algorithms are chosen and memory is taken before, outside of the graph
+        for _ in range(3):
+            call(*inputs)
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        outputs = call(*inputs)
+
+    def replay(*given: Tensor) -> tuple[Tensor, ...]:
+        for own, value in zip(inputs, given, strict=True):
+            own.copy_(value)
+        graph.replay()
+        return tuple(output.clone() for output in outputs)
+
+    return replay
