@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import builtins
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cxrshift.core.heatmap import make_heatmap
+from cxrshift.runtime import available, with_runtime
+from cxrshift.runtime.agreement import LIMITS
 from cxrshift_api.types import ExplainOptions, HeatmapKind, Profile, StopReason
-from tests.oracles.untrained import UntrainedModel, chest_like_image, shift_by_engine
+from tests.oracles.untrained import UntrainedModel, chest_like_image, served, shift_by_engine
 
 TOLERANCE = 1e-4
 IMAGE = chest_like_image()
@@ -82,6 +85,37 @@ def test_latentshift_gives_the_published_packages_answer(published: Any, case: C
     assert relative_error(ours.frames, theirs["generated_images"]) < TOLERANCE
     heatmap = make_heatmap(ours.frames, ours.frames[ours.zero], case.heatmap)
     assert relative_error(heatmap, theirs["heatmap"]) < TOLERANCE
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("exports")
+
+
+RUNTIMES = [pair for pair in available("cpu") if pair != ("torch", "float32")]
+
+
+@pytest.mark.parametrize(("name", "precision"), RUNTIMES)
+def test_every_runtime_gives_the_published_packages_answer(
+    name: str, precision: str, published: Any, exports: Path
+) -> None:
+    """Fewer dense layers than DenseNet121, each of the same steps: exporting them all takes minutes."""
+    case, limit = CASES[0], LIMITS[precision]
+    model = UntrainedModel(case.seed, IMAGE, sharpness=case.sharpness, blocks=(2, 2, 2, 2))
+    ready = with_runtime(replace(served(model), fingerprint="untrained"), name, precision=precision, cache=exports)
+    method = published(model.score, model)
+    (theirs,) = method.attribute(IMAGE, case.column, apply_sigmoid=False, verbose=False, return_dicts=True)
+    lambdas = theirs["lambdas"]
+    same = ExplainOptions(
+        profile=Profile.FIXED, frames=len(lambdas), lambda_min=float(lambdas[0]), lambda_max=float(lambdas[-1])
+    )
+    ours = shift_by_engine(ready, IMAGE, case.column, same)
+    np.testing.assert_allclose(ours.lambdas, lambdas)
+    np.testing.assert_allclose(ours.scores[:, case.column], theirs["preds"], atol=limit.scores)
+    assert relative_error(ours.frames, theirs["generated_images"]) < limit.frames
+    if precision == "float32":
+        searched = shift_by_engine(ready, IMAGE, case.column, ExplainOptions(profile=Profile.LATENTSHIFT))
+        np.testing.assert_array_equal(searched.lambdas, lambdas)
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 import torchxrayvision as xrv
-from torch import Tensor
+from torch import Tensor, nn
 
 from cxrshift.core.model import Model, as_model
 from cxrshift.core.passes import Passes
 from cxrshift.core.shift import Shift, Stopwatch, Wanted, shift
+from cxrshift.models.xrv import XrvNetworks
 from cxrshift_api.types import ExplainOptions
 
 
@@ -24,11 +27,16 @@ class UntrainedModel:
     input_range = (-1024.0, 1024.0)
     findings = tuple(f"F{i}" for i in range(18))
 
-    def __init__(self, seed: int, image: Tensor, *, sharpness: float) -> None:
+    def __init__(
+        self, seed: int, image: Tensor, *, sharpness: float, blocks: tuple[int, ...] = (6, 12, 24, 16)
+    ) -> None:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.autoencoder = xrv.autoencoders.ResNetAE(None).eval().requires_grad_(False)
-            self.classifier = xrv.models.DenseNet(weights=None, op_threshs=torch.full((18,), 0.4)).eval()
+            self.autoencoder.weights = None  # its repr asks for it
+            self.classifier = xrv.models.DenseNet(
+                weights=None, op_threshs=torch.full((18,), 0.4), block_config=blocks
+            ).eval()
         self.classifier.requires_grad_(False)
         paint = 1024.0 / self.decode(self.encode(image)).abs().max()
         self.autoencoder.conv1_1.weight *= paint
@@ -48,6 +56,21 @@ class UntrainedModel:
         return self.classifier(images)  # type: ignore[no-any-return]
 
 
+def served(model: UntrainedModel) -> Model:
+    """The same networks, weights shared, as this project serves them."""
+    networks = XrvNetworks(
+        model.findings,
+        autoencoder=model.autoencoder,
+        classifier=nn.Sequential(
+            model.classifier.features, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), model.classifier.classifier
+        ),
+        thresholds=model.classifier.op_threshs,
+        image_size=model.input_size,
+        classifier_size=model.input_size,
+    )
+    return replace(as_model(networks), spec=as_model(model).spec)
+
+
 def chest_like_image() -> Tensor:
     """(1, 1, 128, 128) in model units: a soft bright middle under stripes."""
     y, x = np.mgrid[-1:1:128j, -1:1:128j]
@@ -55,12 +78,12 @@ def chest_like_image() -> Tensor:
     return torch.from_numpy((grey * 2048 - 1024).astype(np.float32))[None, None]
 
 
-def shift_by_engine(model: UntrainedModel, image: Tensor, column: int, options: ExplainOptions) -> Shift:
+def shift_by_engine(model: UntrainedModel | Model, image: Tensor, column: int, options: ExplainOptions) -> Shift:
     """One finding's shift by the engine, in full precision."""
     whole: Model = as_model(model)
     passes = Passes(whole)
     wanted = [Wanted(0, column, options)]
-    darkest = model.input_range[0]
+    darkest = whole.spec.input_range[0]
     ((_, shifted),) = shift(passes, passes.encode(image), wanted, darkest=darkest, budget=256, watch=Stopwatch())
     assert isinstance(shifted, Shift)
     return shifted

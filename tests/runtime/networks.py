@@ -28,7 +28,7 @@ class Varied(nn.Module):
             self.decoder = nn.Sequential(
                 nn.ConvTranspose2d(8, 8, 2, 2, groups=2, bias=False),
                 nn.BatchNorm2d(8),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
                 nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=4),
                 nn.BatchNorm2d(8),
                 nn.SiLU(),

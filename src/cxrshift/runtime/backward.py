@@ -51,6 +51,8 @@ def convolution_backward(
     mask: list[bool],
 ) -> tuple[Tensor, None, None]:
     """What a convolution passes back to its input; frozen weights need nothing."""
+    # A copy: OpenVINO 2026.4 repacks the weights of a convolution and of a transposed one in the same place.
+    weight = weight.clone()
     none, sizes = [0] * len(stride), weight.shape[2:]
     if transposed:
         back = aten.convolution.default(gradient, weight, None, stride, padding, dilation, False, none, groups)

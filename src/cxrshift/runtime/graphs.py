@@ -10,6 +10,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
+from torch.func import functionalize
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
 
@@ -49,7 +50,8 @@ def trace_passes(networks: LatentModel, shapes: Shapes, input_size: int, device:
         latents = networks.encode(images)
 
         def traced(function: Operation, example: Tensor, rows: int) -> fx.GraphModule:
-            return simplify(make_fx(function, decomposition_table=_FORWARD)(repeat(example, rows)))
+            pure = functionalize(function)  # networks may write over their own intermediate results
+            return simplify(make_fx(pure, decomposition_table=_FORWARD)(repeat(example, rows)))
 
         return Graphs(
             encode=traced(lambda x: networks.encode(x), images, shapes.encode),
