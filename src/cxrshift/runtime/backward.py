@@ -9,7 +9,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, fx
 from torch._decomp import core_aten_decompositions, get_decompositions
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, make_fx
 from torch.nn import functional
 
 from .graphs import Graphs, Operation, aten, repeat, simplify
@@ -120,26 +120,31 @@ def max_pool2d_backward(
     """
     if ceil_mode:
         raise NotImplementedError("a maximum pooling that rounds its size up")
-    (high, wide), (down, along) = padding, stride or kernel
+    high, wide = padding
+    down, along = stride = stride or kernel
     found, _ = aten.max_pool2d_with_indices.default(images, kernel, stride, padding, dilation, ceil_mode)
     padded = functional.pad(images, (wide, wide, high, high), value=-torch.inf)
-    (rows, columns), (height, width) = gradient.shape[2:], padded.shape[2:]
+    (channels, rows, columns), (height, width) = gradient.shape[1:], padded.shape[2:]
+    missing = [
+        size - ((o - 1) * s + d * (k - 1) + 1)
+        for size, o, s, d, k in zip((height, width), (rows, columns), stride, dilation, kernel, strict=True)
+    ]
     total, free = torch.zeros_like(padded), torch.ones_like(gradient, dtype=torch.bool)
-    for top in range(0, kernel[0] * dilation[0], dilation[0]):
-        for left in range(0, kernel[1] * dilation[1], dilation[1]):
-            last, right = top + (rows - 1) * down + 1, left + (columns - 1) * along + 1
-            here = (padded[:, :, top:last:down, left:right:along] == found) & free
-            free = free & ~here
-            spread = _spread(torch.where(here, gradient, 0.0), down, along)
-            total = total + functional.pad(spread, (left, width - right, top, height - last))
+    for place, one in enumerate(_ones_in_turn(kernel, gradient)):
+        top, left = place // kernel[1] * dilation[0], place % kernel[1] * dilation[1]
+        last, right = top + (rows - 1) * down + 1, left + (columns - 1) * along + 1
+        here = (padded[:, :, top:last:down, left:right:along] == found) & free
+        free = free & ~here
+        back, put = torch.where(here, gradient, 0.0), one.expand(channels, -1, -1, -1)
+        total = total + aten.convolution.default(back, put, None, stride, [0, 0], dilation, True, missing, channels)
     return total[:, :, high : height - high, wide : width - wide]
 
 
-def _spread(images: Tensor, down: int, along: int) -> Tensor:
-    """(N, C, H, W) with ``down`` − 1 rows and ``along`` − 1 columns of zeros between its pixels."""
-    n, c, h, w = images.shape
-    spread = functional.pad(images[:, :, :, None, :, None], (0, along - 1, 0, 0, 0, down - 1))
-    return spread.reshape(n, c, h * down, w * along)[:, :, : (h - 1) * down + 1, : (w - 1) * along + 1]
+def _ones_in_turn(kernel: Sizes, like: Tensor) -> Tensor:
+    """(kh kw, 1, 1, kh, kw): a 1 in each place of a window in turn, constants of the graph."""
+    with disable_proxy_modes_tracing():
+        places = kernel[0] * kernel[1]
+        return torch.eye(places, dtype=like.dtype, device=like.device).reshape(places, 1, 1, *kernel)
 
 
 _RULES: Final[Mapping[Any, Operation]] = MappingProxyType(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 from torch.func import functionalize
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, make_fx
 from torch.nn import functional
 
 from ..core.model import LatentModel
@@ -183,7 +183,7 @@ def _resize(images: Tensor, size: list[int], align_corners: bool, *_: object, an
 
 def _resize_matrix(old: int, new: int, align_corners: bool, antialias: bool, like: Tensor) -> Tensor:
     """(new, old): what the resize makes of each unit vector. ``like`` gives its dtype and device."""
-    with torch.fx.experimental.proxy_tensor.disable_proxy_modes_tracing():
+    with disable_proxy_modes_tracing():
         units = torch.eye(old, dtype=like.dtype, device=like.device)[None, None]
         wide = functional.interpolate(
             units, size=(new, old), mode="bilinear", align_corners=align_corners, antialias=antialias
