@@ -83,7 +83,7 @@ def explain(engine: Engine, data: bytes, finding: str) -> Explanation:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(("finding", "seed"), [("Mass", 5), ("Cardiomegaly", 2), ("Consolidation", 7)])
+@pytest.mark.parametrize(("finding", "seed"), [("Mass", 1), ("Cardiomegaly", 1), ("Consolidation", 1)])
 def test_the_overlay_peaks_in_the_findings_mask_at_source_resolution(
     engine: Engine, finding: str, seed: int, form: str
 ) -> None:
@@ -110,7 +110,7 @@ def hotness(image: NDArray[np.float32], data: bytes) -> NDArray[np.float32]:
 
 def test_the_outline_in_the_report_crosses_the_mask(engine: Engine) -> None:
     """Turned, inverted and padded: the first region's box, in source pixels, is where the finding is."""
-    pixels, mask = draw("Mass", 5)
+    pixels, mask = draw("Mass", 1)
     form = FORMS["turned, inverted and padded"]
     data = write(pixels, **form)
     [report] = make_objects(data, [explain(engine, data, "Mass")], kinds=[ObjectKind.REPORT], made_at=MADE_AT)
