@@ -32,7 +32,7 @@ def read_parts(answer: httpx.Response) -> list[Dataset]:
     head = f"Content-Type: {answer.headers['content-type']}\r\n\r\n".encode()
     message = message_from_bytes(head + answer.content, policy=HTTP)
     assert message.get_content_type() == "multipart/related"
-    parts = list(message.iter_parts())  # type: ignore[attr-defined]
+    parts = list(message.iter_parts())
     assert [part.get_content_type() for part in parts] == ["application/dicom"] * len(parts)
     boundary = message.get_boundary()
     bodies = answer.content.split(f"--{boundary}".encode())[1:-1]

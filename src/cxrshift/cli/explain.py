@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cxrshift_client.request import Choices
 
     from .askers import Asker
+    from .dicom_files import ObjectWriter
     from .work import Done
 
 EPILOG = f"""
@@ -45,9 +46,12 @@ cxrshift explain chest.png --local --profile fixed --lambda-min -8 --lambda-max 
 
 cxrshift explain chest.dcm --saliency input-gradient --saliency integrated-gradients
 
+cxrshift explain chest.dcm --dicom objects
+
 For each file and finding, DIR/FILE/FINDING holds frames.gif, frames.webp, overlay.png, curve.png and \
-explanation.json, with --saliency also KIND.png and sheet.png, with --mp4 also frames.mp4. Images are synthetic and \
-not for diagnosis.
+explanation.json, with --saliency also KIND.png and sheet.png, with --mp4 also frames.mp4. With --dicom, \
+OBJECTS/FILE/FINDING holds stack.dcm, overlay.dcm and report.dcm, in the radiograph's own study. Images are synthetic \
+and not for diagnosis.
 
 {EXIT_CODES}
 """
@@ -146,6 +150,18 @@ def explain(
     ] = None,
     npz: Annotated[bool, typer.Option("--npz", help="Also write explanation.npz: every array, for NumPy.")] = False,
     mp4: Annotated[bool, typer.Option("--mp4", help="Also write frames.mp4: the frames as a video.")] = False,
+    dicom: Annotated[
+        Path | None,
+        typer.Option(
+            "--dicom",
+            metavar="OBJECTS",
+            help="Also write DICOM objects into this folder: the frames, the overlay, a report. For DICOM files alone.",
+            show_default=False,
+        ),
+    ] = None,
+    segmentation: Annotated[
+        bool, typer.Option("--segmentation", help="With --dicom: also segmentation.dcm, the thresholded heatmap.")
+    ] = False,
     server: Server = DEFAULT_SERVER,
     local: Local = False,
     model: ModelName = "",
@@ -172,13 +188,17 @@ def explain(
     with errors_told(screen):
         from ..render.video import require_video
         from .askers import open_asker
+        from .dicom_files import ObjectWriter
         from .files import write_explanation
 
         if mp4:
             require_video()
         write = partial(write_explanation, npz=npz, mp4=mp4)
+        objects = None if dicom is None else ObjectWriter(dicom, segmentation=segmentation)
         with open_asker(server, model, local=local, timeout=timeout) as asker:
-            failures = explain_files(asker, files, choices, out, write=write, in_flight=in_flight, screen=screen)
+            failures = explain_files(
+                asker, files, choices, out, write=write, objects=objects, in_flight=in_flight, screen=screen
+            )
     if failures:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
@@ -190,12 +210,13 @@ def explain_files(
     out: Path,
     *,
     write: Callable[[Explanation, Path], object],
+    objects: ObjectWriter | None = None,
     in_flight: int,
     screen: Screen,
 ) -> int:
-    """Explain every file, ``write`` each explanation into its folder and tell; how many files failed.
+    """Explain every file, ``write`` each explanation into its folder, ``objects`` into theirs, and tell.
 
-    Raises UnreachableError.
+    How many files failed. Raises UnreachableError.
     """
     from .files import name_folders, name_of_finding
     from .work import work_and_tell
@@ -204,7 +225,12 @@ def explain_files(
 
     def explain_one(position: int, file: Path) -> tuple[Summary, ...]:
         summaries = []
-        for explanation in asker.explain(file, choices).explanations:
+        if objects:
+            objects.check(file)
+        reply = asker.explain(file, choices)
+        if objects:
+            objects.write(file, names[position - 1], reply.explanations)
+        for explanation in reply.explanations:
             folder = out / names[position - 1] / name_of_finding(explanation.finding)
             write(explanation, folder)
             summaries.append(_summarise(explanation, folder))
