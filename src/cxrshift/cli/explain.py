@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +26,7 @@ from .options import (
     Seconds,
     Server,
 )
+from .summaries import Summary, say_summary, summarise
 
 if TYPE_CHECKING:
     from cxrshift_api.types import Explanation
@@ -56,24 +57,6 @@ and not for diagnosis.
 {EXIT_CODES}
 """
 _SEARCH = "How far the shift goes"
-
-
-@dataclass(frozen=True)
-class Summary:
-    """One explanation in a line."""
-
-    finding: str
-    score: float
-    """On the radiograph itself."""
-    operating_point: float
-    lambda_min: float
-    lambda_max: float
-    drop: float
-    rise: float
-    stop_below: str
-    stop_above: str
-    warnings: tuple[str, ...]
-    folder: str
 
 
 def explain(
@@ -233,44 +216,14 @@ def explain_files(
         for explanation in reply.explanations:
             folder = out / names[position - 1] / name_of_finding(explanation.finding)
             write(explanation, folder)
-            summaries.append(_summarise(explanation, folder))
+            summaries.append(summarise(explanation, folder))
         return tuple(summaries)
 
     def tell(where: Mapping[str, object], done: Done[tuple[Summary, ...]]) -> None:
         screen.tell({**where, "explanations": [asdict(summary) for summary in done.result]})
         for summary in done.result:
-            screen.say(_line(done.file, summary))
+            screen.say(say_summary(done.file, summary))
             for warning in summary.warnings if len(files) == 1 else ():
                 screen.say(Text(f"  {warning}", "yellow"))
 
     return work_and_tell(files, explain_one, tell, what="explaining", in_flight=in_flight, screen=screen)
-
-
-def _summarise(explanation: Explanation, folder: Path) -> Summary:
-    own = explanation.findings.index(explanation.finding)
-    return Summary(
-        finding=explanation.finding,
-        score=round(float(explanation.radiograph_scores[own]), 6),
-        operating_point=explanation.operating_point,
-        lambda_min=float(explanation.lambdas[0]),
-        lambda_max=float(explanation.lambdas[-1]),
-        drop=round(explanation.quality.drop, 6),
-        rise=round(explanation.quality.rise, 6),
-        stop_below=explanation.below.stop,
-        stop_above=explanation.above.stop,
-        warnings=explanation.quality.warnings,
-        folder=str(folder),
-    )
-
-
-def _line(file: Path, summary: Summary) -> Text:
-    from ..render.canvas import say_lambda
-
-    present = summary.score >= summary.operating_point
-    reach = f"λ {say_lambda(summary.lambda_min)} … {say_lambda(summary.lambda_max)}"
-    line = Text(f"{file}  ")
-    line.append(f"{summary.finding} {summary.score:.2f}", "bold" if present else "")
-    line.append(f"  {reach}  drop {summary.drop:.2f}  rise {summary.rise:.2f}  → {summary.folder}")
-    if summary.warnings:
-        line.append(f"  warnings: {len(summary.warnings)}", "yellow")
-    return line
