@@ -20,7 +20,7 @@ def decode_radiograph(data: bytes, *, limits: DecodeLimits = DEFAULT_LIMITS) -> 
     """The radiograph that ``data`` holds: a DICOM file, a PNG, a JPEG or an NPY array.
 
     Of a DICOM file with several frames the first is taken; one that says how it lies is set upright. Which body part
-    it shows is not judged here. Raises InvalidImage for bytes that are none of the four or do not decode,
+    it shows is no reason to refuse it. Raises InvalidImage for bytes that are none of the four or do not decode,
     UnsupportedImage for an image that is no projection radiograph or has no decoder, and TooLarge, before decoding,
     for one over ``limits``. Safe in threads; says nothing in warnings or logs.
     """

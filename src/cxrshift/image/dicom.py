@@ -20,6 +20,7 @@ from .dicom_kinds import refuse_other_kinds
 from .dicom_pixels import PixelLayout, read_layout, read_samples
 from .dicom_tones import TONE_KEYWORDS, read_tones
 from .dicom_turn import ORIENTATION_KEYWORDS, read_turn
+from .dicom_view import VIEW_KEYWORDS, read_doubts
 from .grey import luminance
 from .libraries import reading
 from .limits import DEFAULT_LIMITS, DecodeLimits
@@ -46,6 +47,7 @@ _KEYWORDS = (
     *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
     *TONE_KEYWORDS,
     *ORIENTATION_KEYWORDS,
+    *VIEW_KEYWORDS,
 )
 """All that is ever read of a data set: nothing about the patient, and no memory for what is not needed.
 
@@ -78,12 +80,12 @@ def decode_dicom(data: bytes, limits: DecodeLimits) -> Radiograph:
             samples = apply_color_lut(samples, header)[..., :3]
             layout = PixelLayout.of_palette(layout, samples.dtype.itemsize * 8)
         tones = read_tones(header, layout) if samples.ndim == 2 else Tones(layout.bits_stored)
-        turn = read_turn(header)
+        turn, doubts = read_turn(header), read_doubts(header)
     if samples.ndim == 2:
         pixels = render(samples, tones)
     else:
         pixels = np.asarray(np.clip(luminance(samples) / np.float32((1 << layout.bits_stored) - 1), 0.0, 1.0))
-    return Radiograph(turn.apply(pixels), "dicom", turn)
+    return Radiograph(turn.apply(pixels), "dicom", turn, doubts)
 
 
 def stored_pixels(data: bytes, *, limits: DecodeLimits = DEFAULT_LIMITS) -> NDArray[Any]:

@@ -68,12 +68,14 @@ class Radiograph:
 
     ``pixels`` is (H, W) float32 in [0, 1]: 0 the darkest and 1 the brightest value that the source can show, bone
     bright and air dark (MONOCHROME2), upright where the source says how it lies. ``source`` says what it was decoded
-    from: "dicom", "png", "jpeg", "npy" or "array"; ``turn`` how the source's picture was set upright.
+    from: "dicom", "png", "jpeg", "npy" or "array"; ``turn`` how the source's picture was set upright; ``doubts`` what
+    the source says of itself that speaks against a frontal view of the chest, in sentences.
     """
 
     pixels: NDArray[np.float32]
     source: str = "array"
     turn: Turn = UPRIGHT
+    doubts: tuple[str, ...] = ()
 
     @property
     def height(self) -> int:
