@@ -39,8 +39,8 @@ def make_segmentation(source: SourceImage, explanation: Explanation, made_at: da
             version=receipt.model_version or "unknown",
             family=ARTIFICIAL_INTELLIGENCE,
         ),
-        tracking_uid=instance_uid(SEGMENTATION, source, explanation),
-        tracking_id=f"{finding}"[:64],
+        tracking_uid=derive_uid("tracking", instance_uid(SEGMENTATION, source, explanation)),
+        tracking_id=f"Latent Shift, {finding}"[:64],
     )
     made = hd.seg.Segmentation(
         source_images=[cite_image(name_single_image(source, explanation), source)],
