@@ -17,6 +17,7 @@ API, TYPES, CLIENT, ERRORS = "cxrshift_api", "cxrshift_api.types", "cxrshift_cli
 CORE, MODELS, IMAGE, RENDER = "cxrshift.core", "cxrshift.models", "cxrshift.image", "cxrshift.render"
 CONFIG, TELEMETRY, SERVING = "cxrshift.config", "cxrshift.telemetry", "cxrshift.serving"
 DEFAULTS = "cxrshift.defaults"
+RESULTS = "cxrshift.pacs.results"
 PARALLEL = "cxrshift.parallel"
 TRAINED = ("cxrshift.phantom", "cxrshift.training", "cxrshift.evaluation")
 ANYTHING = ("cxrshift", "cxrshift_api", "cxrshift_client")
@@ -35,7 +36,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     MODELS: (TYPES, CORE, "cxrshift.runtime", ERRORS),
     **dict.fromkeys(TRAINED, (TYPES, CORE, MODELS, IMAGE, ERRORS, PARALLEL, *TRAINED)),
     RENDER: (TYPES, "cxrshift_api.json_codec", ERRORS),
-    "cxrshift.gateway": (API, RENDER, ERRORS, CONFIG, TELEMETRY),
+    # A DICOM answer is a rendering like any other, but needs the image layer: the one door to it is RESULTS, whose
+    # package knows of neither the gateway nor the client as far as results go.
+    "cxrshift.gateway": (API, RENDER, RESULTS, ERRORS, CONFIG, TELEMETRY),
     "cxrshift.pacs": (API, CLIENT, IMAGE, RENDER, ERRORS, CONFIG),
     SERVING: (API, "cxrshift.models.manifest", "cxrshift.models.folders", ERRORS, CONFIG),
     # The composition roots put everything together; cli and the package itself fetch it only when it is used.
@@ -71,6 +74,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "httpx": (CLIENT, "cxrshift.models.download"),
     "ts": (),
     "pydicom": (IMAGE, "cxrshift.pacs"),
+    "highdicom": ("cxrshift.pacs",),
     "gdcm": (IMAGE,),
     "PIL": (IMAGE, RENDER, "cxrshift.phantom", "cxrshift.demo"),
     "av": (RENDER,),
@@ -220,6 +224,9 @@ def test_the_modules_are_found() -> None:
         ("cxrshift.render.plot", "from cxrshift.core import engine", True),
         ("cxrshift.gateway.service", "from .status import CODES", False),
         ("cxrshift.gateway.service", "from cxrshift.models.loader import load_model", True),
+        ("cxrshift.gateway.forms", "from cxrshift.pacs.results import make_objects", False),
+        ("cxrshift.gateway.forms", "from cxrshift.pacs.source import read_source", True),
+        ("cxrshift.gateway.forms", "from cxrshift.image.decode import decode_radiograph", True),
         ("cxrshift.cli.explain", "from cxrshift.core.engine import Engine", True),
         ("cxrshift.cli.explain", "def f():\n    from cxrshift.core.engine import Engine", False),
         ("cxrshift.evaluation.reader_study", "import torch", True),

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import dcmread
 from typer.testing import CliRunner, Result
 
 from cxrshift.cli.app import app
@@ -19,6 +20,7 @@ from cxrshift_api.json_codec import explain_reply_from_json
 from cxrshift_api.types import ExplainRequest, Problem, ProblemCode
 from tests.cli.toy_model import make_model_folder
 from tests.client.service import Answer, Request, Service, plain_answer, serve_grpc
+from tests.pacs.sources import COMPLETE, source_file
 
 PICTURES = ["curve.png", "explanation.json", "frames.gif", "frames.webp", "overlay.png"]
 
@@ -231,3 +233,31 @@ def test_a_finding_cannot_lead_out_of_the_output_folder() -> None:
     assert name_of_finding("../../etc") == "_etc"
     assert name_of_finding("Lung Opacity") == "Lung_Opacity"
     assert name_of_finding("") == "finding"
+
+
+def test_dicom_objects_stand_in_a_folder_of_their_own(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "chest.dcm").write_bytes(source_file())
+    objects = tmp_path / "objects"
+    where: list[str | Path] = ["-o", tmp_path / "out", "--server", service.address]
+    done = run("explain", tmp_path / "chest.dcm", "-f", "Cardiomegaly", "-f", "Mass", "--dicom", objects, *where)
+    assert (done.exit_code, done.stderr) == (0, "")
+    for finding in ("Cardiomegaly", "Mass"):
+        folder = objects / "chest" / finding
+        assert sorted(path.name for path in folder.iterdir()) == ["overlay.dcm", "report.dcm", "stack.dcm"]
+        assert {dcmread(path).StudyInstanceUID for path in folder.iterdir()} == {COMPLETE["StudyInstanceUID"]}
+        assert sorted(path.name for path in (tmp_path / "out/chest" / finding).iterdir()) == PICTURES
+    done = run("explain", tmp_path / "chest.dcm", "-f", "Mass", "--dicom", objects, "--segmentation", *where)
+    assert done.exit_code == 0
+    assert dcmread(objects / "chest/Mass/segmentation.dcm").Modality == "SEG"
+
+
+def test_a_picture_has_no_dicom_objects_and_the_other_files_have_theirs(
+    service: Service, chest: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "good.dcm").write_bytes(source_file())
+    where: list[str | Path] = ["--dicom", tmp_path / "objects", "-o", tmp_path / "out", "--server", service.address]
+    done = run("explain", chest, tmp_path / "good.dcm", "-f", "Mass", *where)
+    assert done.exit_code == 1
+    assert "UNSUPPORTED_IMAGE: DICOM results are made for a DICOM radiograph alone" in done.stderr
+    assert [path.name for path in (tmp_path / "objects").iterdir()] == ["good"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good"]

@@ -89,3 +89,13 @@ def test_the_findings_of_one_radiograph_share_what_belongs_to_it() -> None:
     alone = [explain_one(Engine(LinearModel()), noise(0), ExplainOptions((name,))) for name in ("A", "B", "C")]
     assert [e.quality for e in outcome] == [e.quality for e in alone]
     assert len({(e.quality.ssim, e.quality.mae) for e in outcome}) == 1
+
+
+def test_what_the_file_says_against_itself_comes_first_and_touches_no_neighbour() -> None:
+    engine = judged(replace(OFF, max_distance=2.0))
+    plain = grey(0.54)
+    doubted = replace(plain, doubts=("The file says that this is a knee.",))
+    outcomes = engine.explain([Order(plain, F0), Order(doubted, F0)]).outcomes
+    [[without], [with_doubt]] = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
+    assert with_doubt.quality.warnings == (*doubted.doubts, *without.quality.warnings)
+    assert replace(with_doubt.quality, warnings=()) == replace(without.quality, warnings=())

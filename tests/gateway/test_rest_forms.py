@@ -132,13 +132,14 @@ async def test_the_openapi_document_holds_together(running: Running) -> None:
     parameters = {parameter["name"]: parameter for parameter in explain["parameters"]}
     assert set(parameters) == {
         "finding", "model", "profile", "frames", "heatmap", "lambda_min", "lambda_max", "target_change",
-        "pixel_change", "saliency", "timeout",
+        "pixel_change", "saliency", "object", "timeout",
     }  # fmt: skip
     assert all(parameter["in"] == "query" and parameter["description"] for parameter in parameters.values())
     assert set(explain["responses"]) == {"200", "4XX", "5XX"}
     assert set(explain["responses"]["4XX"]["content"]) == {"application/problem+json"}
     assert set(explain["responses"]["200"]["content"]) == {
         "application/json", "image/gif", "image/webp", "image/png", "video/mp4", "application/x-npz",
+        "application/dicom", 'multipart/related; type="application/dicom"',
         "application/x-protobuf",
     }  # fmt: skip
     schemas = document["components"]["schemas"]

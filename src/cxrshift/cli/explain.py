@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,12 +26,14 @@ from .options import (
     Seconds,
     Server,
 )
+from .summaries import Summary, say_summary, summarise
 
 if TYPE_CHECKING:
     from cxrshift_api.types import Explanation
     from cxrshift_client.request import Choices
 
     from .askers import Asker
+    from .dicom_files import ObjectWriter
     from .work import Done
 
 EPILOG = f"""
@@ -45,31 +47,16 @@ cxrshift explain chest.png --local --profile fixed --lambda-min -8 --lambda-max 
 
 cxrshift explain chest.dcm --saliency input-gradient --saliency integrated-gradients
 
+cxrshift explain chest.dcm --dicom objects
+
 For each file and finding, DIR/FILE/FINDING holds frames.gif, frames.webp, overlay.png, curve.png and \
-explanation.json, with --saliency also KIND.png and sheet.png, with --mp4 also frames.mp4. Images are synthetic and \
-not for diagnosis.
+explanation.json, with --saliency also KIND.png and sheet.png, with --mp4 also frames.mp4. With --dicom, \
+OBJECTS/FILE/FINDING holds stack.dcm, overlay.dcm and report.dcm, in the radiograph's own study. Images are synthetic \
+and not for diagnosis.
 
 {EXIT_CODES}
 """
 _SEARCH = "How far the shift goes"
-
-
-@dataclass(frozen=True)
-class Summary:
-    """One explanation in a line."""
-
-    finding: str
-    score: float
-    """On the radiograph itself."""
-    operating_point: float
-    lambda_min: float
-    lambda_max: float
-    drop: float
-    rise: float
-    stop_below: str
-    stop_above: str
-    warnings: tuple[str, ...]
-    folder: str
 
 
 def explain(
@@ -146,6 +133,18 @@ def explain(
     ] = None,
     npz: Annotated[bool, typer.Option("--npz", help="Also write explanation.npz: every array, for NumPy.")] = False,
     mp4: Annotated[bool, typer.Option("--mp4", help="Also write frames.mp4: the frames as a video.")] = False,
+    dicom: Annotated[
+        Path | None,
+        typer.Option(
+            "--dicom",
+            metavar="OBJECTS",
+            help="Also write DICOM objects into this folder: the frames, the overlay, a report. For DICOM files alone.",
+            show_default=False,
+        ),
+    ] = None,
+    segmentation: Annotated[
+        bool, typer.Option("--segmentation", help="With --dicom: also segmentation.dcm, the thresholded heatmap.")
+    ] = False,
     server: Server = DEFAULT_SERVER,
     local: Local = False,
     model: ModelName = "",
@@ -172,13 +171,17 @@ def explain(
     with errors_told(screen):
         from ..render.video import require_video
         from .askers import open_asker
+        from .dicom_files import ObjectWriter
         from .files import write_explanation
 
         if mp4:
             require_video()
         write = partial(write_explanation, npz=npz, mp4=mp4)
+        objects = None if dicom is None else ObjectWriter(dicom, segmentation=segmentation)
         with open_asker(server, model, local=local, timeout=timeout) as asker:
-            failures = explain_files(asker, files, choices, out, write=write, in_flight=in_flight, screen=screen)
+            failures = explain_files(
+                asker, files, choices, out, write=write, objects=objects, in_flight=in_flight, screen=screen
+            )
     if failures:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
@@ -190,12 +193,13 @@ def explain_files(
     out: Path,
     *,
     write: Callable[[Explanation, Path], object],
+    objects: ObjectWriter | None = None,
     in_flight: int,
     screen: Screen,
 ) -> int:
-    """Explain every file, ``write`` each explanation into its folder and tell; how many files failed.
+    """Explain every file, ``write`` each explanation into its folder, ``objects`` into theirs, and tell.
 
-    Raises UnreachableError.
+    How many files failed. Raises UnreachableError.
     """
     from .files import name_folders, name_of_finding
     from .work import work_and_tell
@@ -204,47 +208,22 @@ def explain_files(
 
     def explain_one(position: int, file: Path) -> tuple[Summary, ...]:
         summaries = []
-        for explanation in asker.explain(file, choices).explanations:
+        if objects:
+            objects.check(file)
+        reply = asker.explain(file, choices)
+        if objects:
+            objects.write(file, names[position - 1], reply.explanations)
+        for explanation in reply.explanations:
             folder = out / names[position - 1] / name_of_finding(explanation.finding)
             write(explanation, folder)
-            summaries.append(_summarise(explanation, folder))
+            summaries.append(summarise(explanation, folder))
         return tuple(summaries)
 
     def tell(where: Mapping[str, object], done: Done[tuple[Summary, ...]]) -> None:
         screen.tell({**where, "explanations": [asdict(summary) for summary in done.result]})
         for summary in done.result:
-            screen.say(_line(done.file, summary))
+            screen.say(say_summary(done.file, summary))
             for warning in summary.warnings if len(files) == 1 else ():
                 screen.say(Text(f"  {warning}", "yellow"))
 
     return work_and_tell(files, explain_one, tell, what="explaining", in_flight=in_flight, screen=screen)
-
-
-def _summarise(explanation: Explanation, folder: Path) -> Summary:
-    own = explanation.findings.index(explanation.finding)
-    return Summary(
-        finding=explanation.finding,
-        score=round(float(explanation.radiograph_scores[own]), 6),
-        operating_point=explanation.operating_point,
-        lambda_min=float(explanation.lambdas[0]),
-        lambda_max=float(explanation.lambdas[-1]),
-        drop=round(explanation.quality.drop, 6),
-        rise=round(explanation.quality.rise, 6),
-        stop_below=explanation.below.stop,
-        stop_above=explanation.above.stop,
-        warnings=explanation.quality.warnings,
-        folder=str(folder),
-    )
-
-
-def _line(file: Path, summary: Summary) -> Text:
-    from ..render.canvas import say_lambda
-
-    present = summary.score >= summary.operating_point
-    reach = f"λ {say_lambda(summary.lambda_min)} … {say_lambda(summary.lambda_max)}"
-    line = Text(f"{file}  ")
-    line.append(f"{summary.finding} {summary.score:.2f}", "bold" if present else "")
-    line.append(f"  {reach}  drop {summary.drop:.2f}  rise {summary.rise:.2f}  → {summary.folder}")
-    if summary.warnings:
-        line.append(f"  warnings: {len(summary.warnings)}", "yellow")
-    return line

@@ -31,7 +31,7 @@ from .model import LatentModel, Model, as_model
 from .options import check_options, choose_findings, settle_options
 from .passes import Passes, probabilities
 from .preprocess import describe_preprocessing, pixel_scale, prepare, store
-from .quality import Likeness, assess, compare
+from .quality import Likeness, assess, compare, repeat_doubts
 from .recent import Encoding, RecentEncodings
 from .runtime import Shapes
 from .saliency import ROWS_OF_A_MAP, add_maps
@@ -104,7 +104,7 @@ class Engine:
         if accepted:
             answers = self._explain_valid([orders[i] for i in accepted], watch)
             for i, answer in zip(accepted, answers, strict=True):
-                outcomes[i] = answer
+                outcomes[i] = answer if isinstance(answer, Problem) else repeat_doubts(answer, orders[i].radiograph)
         done = tuple(outcome for outcome in outcomes if outcome is not None)
         return EngineReply(done, watch.rows, watch.seconds())
 

@@ -36,11 +36,8 @@ def square_pixels(radiograph: Radiograph, size: int) -> Tensor:
     The centre crop keeps the aspect ratio, as torchxrayvision's own loader does; antialiasing keeps fine structure
     of a large radiograph from folding into the small input.
     """
-    pixels = radiograph.pixels
-    side = min(pixels.shape)
-    top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
-    square = torch.from_numpy(np.ascontiguousarray(pixels[top : top + side, left : left + side]))
-    if side != size:
+    square = torch.from_numpy(np.ascontiguousarray(radiograph.pixels[radiograph.square.slices]))
+    if radiograph.square.side != size:
         square = functional.interpolate(square[None, None], size=(size, size), mode="bilinear", antialias=True)[0, 0]
     return square.clamp(0, 1)
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cxrshift_api.types import Float32Array, QualityCard, StopReason
+from cxrshift_api.types import Explanation, Float32Array, QualityCard, StopReason
 
+from ..image.radiograph import Radiograph
 from .limits import QualityLimits
 from .search import LambdaRange
 
@@ -105,6 +106,14 @@ def assess(
     )
     held_back = StopReason.PIXEL_CHANGE in (found.below.stop, found.above.stop)
     return replace(card, warnings=tuple(_warnings(card, likeness, limits, held_back)))
+
+
+def repeat_doubts(explanations: tuple[Explanation, ...], radiograph: Radiograph) -> tuple[Explanation, ...]:
+    """The explanations with what the radiograph's own file says against it ahead of every other warning."""
+    if not radiograph.doubts:
+        return explanations
+    cards = [replace(e.quality, warnings=(*radiograph.doubts, *e.quality.warnings)) for e in explanations]
+    return tuple(replace(e, quality=card) for e, card in zip(explanations, cards, strict=True))
 
 
 def _warnings(card: QualityCard, likeness: Likeness, limits: QualityLimits, held_back: bool) -> Iterator[str]:

@@ -22,7 +22,8 @@ from cxrshift.errors import CodedError, InternalError, InvalidRequest, Unavailab
 from cxrshift.gateway import rest_docs
 from cxrshift.gateway.bodies import ClassifyBody, ExplainBody, ModelsBody
 from cxrshift.gateway.calls import CallLog
-from cxrshift.gateway.forms import CLASSIFY_FORMS, EXPLAIN_FORMS, MODEL_FORMS, ONE_FINDING, Forms
+from cxrshift.gateway.dicom_form import check_image, check_kinds
+from cxrshift.gateway.forms import CLASSIFY_FORMS, EXPLAIN_FORMS, MODEL_FORMS, ONE_FINDING, Answer, Forms, Rendered
 from cxrshift.gateway.metrics import Metrics, Operation
 from cxrshift.gateway.negotiation import choose_media_type
 from cxrshift.gateway.readiness import Readiness
@@ -84,15 +85,18 @@ def _operations(parts: RestParts) -> APIRouter:
         """Explain one radiograph. An image form shows the first finding and names those it leaves out in a header."""
         media_type = _choose(request, EXPLAIN_FORMS)
         refuse_repeats(request)
+        check_kinds(query.object, media_type)
         service.check_door(query.model)
         deadline = service.deadline(query.timeout)
         async with deadline.enforced():
             image = await read_image(request, limit)
+            check_image(image, media_type)
             asked = ExplainRequest(image, query.model, query.to_options(), request.state.request_id)
             worked = await unless_disconnected(request, service.explain(asked, deadline))
-            body = await _render(parts.metrics, EXPLAIN_FORMS, worked, media_type)
+            answer = Answer(worked, image, tuple(query.object))
+            made = await _render(parts.metrics, EXPLAIN_FORMS, answer, media_type)
         shown = _say_shown(worked.reply) if media_type in ONE_FINDING else {}
-        return Response(body, media_type=media_type, headers=_NO_STORE | _say_timing(worked.report) | shown)
+        return Response(made.body, media_type=made.media_type, headers=_NO_STORE | _say_timing(worked.report) | shown)
 
     @router.post(
         "/classify",
@@ -108,8 +112,8 @@ def _operations(parts: RestParts) -> APIRouter:
         async with deadline.enforced():
             asked = ClassifyRequest(await read_image(request, limit), query.model, request.state.request_id)
             worked = await unless_disconnected(request, service.classify(asked, deadline))
-        body = CLASSIFY_FORMS.render(worked.reply, media_type)
-        return Response(body, media_type=media_type, headers=_NO_STORE | _say_timing(worked.report))
+        made = CLASSIFY_FORMS.render(worked.reply, media_type)
+        return Response(made.body, media_type=made.media_type, headers=_NO_STORE | _say_timing(worked.report))
 
     @router.get(
         "/models", responses=rest_docs.answers(ModelsBody, MODEL_FORMS.media_types, "The models, the default first.")
@@ -118,7 +122,8 @@ def _operations(parts: RestParts) -> APIRouter:
         """List the models that this service can ask."""
         media_type = _choose(request, MODEL_FORMS)
         models = await service.list_models(service.deadline(None))
-        return Response(MODEL_FORMS.render(models, media_type), media_type=media_type, headers=_NO_STORE)
+        made = MODEL_FORMS.render(models, media_type)
+        return Response(made.body, media_type=made.media_type, headers=_NO_STORE)
 
     return router
 
@@ -182,11 +187,11 @@ def _choose(request: Request, forms: Forms[Any]) -> str:
     return chosen
 
 
-async def _render(metrics: Metrics, forms: Forms[_Reply], reply: _Reply, media_type: str) -> bytes:
+async def _render(metrics: Metrics, forms: Forms[_Reply], reply: _Reply, media_type: str) -> Rendered:
     started = time.perf_counter()
-    body = await asyncio.to_thread(forms.render, reply, media_type)
+    made = await asyncio.to_thread(forms.render, reply, media_type)
     metrics.stage_seconds.labels("render").observe(time.perf_counter() - started)
-    return body
+    return made
 
 
 def _say_timing(report: WorkReport) -> dict[str, str]:

@@ -10,10 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from cxrshift.errors import InvalidRequest
+from cxrshift.pacs.results import ObjectKind
 from cxrshift_api.types import ExplainOptions, HeatmapKind, Profile, SaliencyKind
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
-REPEATABLE = {"finding", "saliency"}
+REPEATABLE = {"finding", "object", "saliency"}
 
 
 def _split(given: Any) -> Any:
@@ -52,6 +53,12 @@ class ExplainQuery(ClassifyQuery):
     )
     saliency: Annotated[list[SaliencyKind], BeforeValidator(_split)] = Field(
         [], description="Traditional map to add for comparison; may be repeated, or several joined by commas."
+    )
+
+    object: Annotated[list[ObjectKind], BeforeValidator(_split)] = Field(
+        [],
+        description="Of a DICOM answer: which objects to make; may be repeated, or several joined by commas. Absent = "
+        "stack, overlay and report as multipart/related, the stack as application/dicom, which holds one.",
     )
 
     def to_options(self) -> ExplainOptions:

@@ -19,15 +19,15 @@ _NPY = b"\x93NUMPY"
 def decode_radiograph(data: bytes, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Radiograph:
     """The radiograph that ``data`` holds: a DICOM file, a PNG, a JPEG or an NPY array.
 
-    Of a DICOM file with several frames the first is taken. Which body part it shows is not judged here. Raises
-    InvalidImage for bytes that are none of the four or do not decode, UnsupportedImage for an image that is no
-    projection radiograph or has no decoder, and TooLarge, before decoding, for one over ``limits``. Safe in threads;
-    says nothing in warnings or logs.
+    Of a DICOM file with several frames the first is taken; one that says how it lies is set upright. Which body part
+    it shows is no reason to refuse it. Raises InvalidImage for bytes that are none of the four or do not decode,
+    UnsupportedImage for an image that is no projection radiograph or has no decoder, and TooLarge, before decoding,
+    for one over ``limits``. Safe in threads; says nothing in warnings or logs.
     """
     limits.check_bytes(len(data))
     # A DICOM preamble is free text and may begin like another form, so it is looked at first.
     if is_dicom(data):
-        return Radiograph(decode_dicom(data, limits), "dicom")
+        return decode_dicom(data, limits)
     if data.startswith(_PNG):
         return Radiograph(decode_raster(data, "PNG", limits), "png")
     if data.startswith(_JPEG):

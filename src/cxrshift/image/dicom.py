@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,12 @@ from ..errors import InvalidImage, TooLarge
 from .dicom_kinds import refuse_other_kinds
 from .dicom_pixels import PixelLayout, read_layout, read_samples
 from .dicom_tones import TONE_KEYWORDS, read_tones
+from .dicom_turn import ORIENTATION_KEYWORDS, read_turn
+from .dicom_view import VIEW_KEYWORDS, read_doubts
 from .grey import luminance
 from .libraries import reading
 from .limits import DEFAULT_LIMITS, DecodeLimits
+from .radiograph import Radiograph
 from .tones import Tones, render
 
 _KEYWORDS = (
@@ -42,6 +46,8 @@ _KEYWORDS = (
     *(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
     *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
     *TONE_KEYWORDS,
+    *ORIENTATION_KEYWORDS,
+    *VIEW_KEYWORDS,
 )
 """All that is ever read of a data set: nothing about the patient, and no memory for what is not needed.
 
@@ -58,14 +64,14 @@ def is_dicom(data: bytes) -> bool:
     return data[128:132] == b"DICM" or data.startswith(_WITHOUT_PREAMBLE)
 
 
-def decode_dicom(data: bytes, limits: DecodeLimits) -> NDArray[np.float32]:
-    """(H, W) float32 in [0, 1], bone bright, of a DICOM radiograph; of several frames, the first.
+def decode_dicom(data: bytes, limits: DecodeLimits) -> Radiograph:
+    """A DICOM radiograph, bone bright and upright; of several frames, the first.
 
-    ``tones.render`` gives the scale. Raises InvalidImage, UnsupportedImage (``dicom_kinds`` says of what, and
-    ``dicom_pixels`` for which encodings) and TooLarge.
+    ``tones.render`` gives the scale, ``dicom_turn`` what is upright. Raises InvalidImage, UnsupportedImage
+    (``dicom_kinds`` says of what, and ``dicom_pixels`` for which encodings) and TooLarge.
     """
     with reading("DICOM"):
-        header = _read_header(data, limits)
+        header = read_header(data, _KEYWORDS, limits)
         refuse_other_kinds(header)
         layout = read_layout(header, limits)
         limits.check_sides(layout.rows, layout.columns)
@@ -74,9 +80,12 @@ def decode_dicom(data: bytes, limits: DecodeLimits) -> NDArray[np.float32]:
             samples = apply_color_lut(samples, header)[..., :3]
             layout = PixelLayout.of_palette(layout, samples.dtype.itemsize * 8)
         tones = read_tones(header, layout) if samples.ndim == 2 else Tones(layout.bits_stored)
+        turn, doubts = read_turn(header), read_doubts(header)
     if samples.ndim == 2:
-        return render(samples, tones)
-    return np.asarray(np.clip(luminance(samples) / np.float32((1 << layout.bits_stored) - 1), 0.0, 1.0))
+        pixels = render(samples, tones)
+    else:
+        pixels = np.asarray(np.clip(luminance(samples) / np.float32((1 << layout.bits_stored) - 1), 0.0, 1.0))
+    return Radiograph(turn.apply(pixels), "dicom", turn, doubts)
 
 
 def stored_pixels(data: bytes, *, limits: DecodeLimits = DEFAULT_LIMITS) -> NDArray[Any]:
@@ -89,14 +98,15 @@ def stored_pixels(data: bytes, *, limits: DecodeLimits = DEFAULT_LIMITS) -> NDAr
     if not is_dicom(data):
         raise InvalidImage("The bytes are no DICOM file.")
     with reading("DICOM"):
-        header = _read_header(data, limits)
+        header = read_header(data, _KEYWORDS, limits)
         return read_samples(header, read_layout(header, limits), first_frame_only=False)
 
 
-def _read_header(data: bytes, limits: DecodeLimits) -> FileDataset:
+def read_header(data: bytes, keywords: Sequence[str], limits: DecodeLimits = DEFAULT_LIMITS) -> FileDataset:
+    """The named attributes of a data set, and its character set. Call it and read values within ``reading``."""
     if DeflatedExplicitVRLittleEndian.encode() in data:
         _check_inflated_size(data, limits)
-    return dcmread(io.BytesIO(data), force=True, specific_tags=list(_KEYWORDS))
+    return dcmread(io.BytesIO(data), force=True, specific_tags=list(keywords))
 
 
 def _check_inflated_size(data: bytes, limits: DecodeLimits) -> None:

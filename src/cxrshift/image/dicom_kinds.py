@@ -7,7 +7,8 @@ three. Refused are, beside everything that is no X-ray projection (CT, MR, US, N
 - Digital X-Ray For Processing: raw detector counts, not yet made into the picture that a classifier knows;
 - mammography (MG), dental (IO, PX) and moving X-rays (XA, RF): projections, but never the standing chest film.
 
-The body part is not judged: BodyPartExamined is often absent, wrong or in the vendor's own words.
+The body part is no reason to refuse: BodyPartExamined is often absent, wrong or in the vendor's own words. It may raise
+a doubt, which the quality card repeats (``dicom_view``).
 """
 
 from __future__ import annotations

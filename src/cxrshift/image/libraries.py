@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 from ..errors import CodedError, InvalidImage, TooLarge
 
-_LIBRARIES = ("PIL", "jpeg_ls", "openjpeg", "pydicom", "pylibjpeg")
+_LIBRARIES = ("PIL", "highdicom", "jpeg_ls", "openjpeg", "pydicom", "pylibjpeg")
 
 _reading: ContextVar[bool] = ContextVar("reading", default=False)
 """True in a thread (or task) that is inside a library; other threads keep their warnings and their log."""
@@ -48,23 +48,30 @@ _close_gates()
 
 
 @contextmanager
-def reading(form: str) -> Iterator[None]:
-    """Run library calls on a file of ``form`` ("PNG", ...) so that neither a fault nor the file's text gets out.
-
-    Warnings and log records of this thread are dropped: they quote headers, and headers name patients. Raises
-    TooLarge for MemoryError and InvalidImage for any other exception: on malformed files these libraries raise
-    nearly every built-in one.
-    """
+def silence() -> Iterator[None]:
+    """Run library calls without this thread's warnings and log records: they quote headers, which name patients."""
     if not warnings.filters or warnings.filters[0][2] is not _SaidWhileReading:
         warnings.simplefilter("ignore", _SaidWhileReading)
     token = _reading.set(True)
     try:
         yield
-    except CodedError:
-        raise
-    except MemoryError as error:
-        raise TooLarge(f"The {form} file needs more memory than there is; send a smaller image.") from error
-    except Exception as error:
-        raise InvalidImage(f"The {form} file is malformed or cut short; send a complete one.") from error
     finally:
         _reading.reset(token)
+
+
+@contextmanager
+def reading(form: str) -> Iterator[None]:
+    """Run library calls on a file of ``form`` ("PNG", ...) so that neither a fault nor the file's text gets out.
+
+    Silences them, and raises TooLarge for MemoryError and InvalidImage for any other exception: on malformed files
+    these libraries raise nearly every built-in one.
+    """
+    with silence():
+        try:
+            yield
+        except CodedError:
+            raise
+        except MemoryError as error:
+            raise TooLarge(f"The {form} file needs more memory than there is; send a smaller image.") from error
+        except Exception as error:
+            raise InvalidImage(f"The {form} file is malformed or cut short; send a complete one.") from error

@@ -11,7 +11,17 @@ from PIL import GifImagePlugin, Image, ImageDraw
 
 from cxrshift_api.types import Explanation, Float32Array
 
-from .canvas import FAINT_INK, INK, enlarge, fit_text, load_font, say_finding, say_lambda, say_score
+from .canvas import (
+    FAINT_INK,
+    INK,
+    SMALLEST_SIDE,
+    enlarge,
+    fit_text,
+    load_font,
+    say_finding,
+    say_lambda,
+    say_score,
+)
 
 STRIP_HEIGHT = 58
 MILLISECONDS = 100
@@ -61,10 +71,15 @@ def sweep(frames: int, start: int) -> tuple[int, ...]:
     return (*there_and_back[start:], *there_and_back[:start])
 
 
-def draw_pages(explanation: Explanation) -> list[Image.Image]:
-    """A page for each frame, in the frames' order: the frame enlarged, with a strip of words beneath it; mode L."""
-    pictures = [enlarge(frame) for frame in explanation.frames]
-    strip = _draw_strip(explanation, pictures[0].width)
+def draw_pages(
+    explanation: Explanation, *, smallest_side: int = SMALLEST_SIDE, footer: str | None = None
+) -> list[Image.Image]:
+    """A page for each frame, in the frames' order: the frame enlarged, with a strip of words beneath it; mode L.
+
+    The strip's last line is ``footer``, the explanation's notice where that is None.
+    """
+    pictures = [enlarge(frame, smallest_side) for frame in explanation.frames]
+    strip = _draw_strip(explanation, pictures[0].width, explanation.notice if footer is None else footer)
     return [_draw_page(explanation, frame, picture, strip) for frame, picture in enumerate(pictures)]
 
 
@@ -78,7 +93,7 @@ class _Strip:
     """Each frame's place on the curve."""
 
 
-def _draw_strip(explanation: Explanation, width: int) -> _Strip:
+def _draw_strip(explanation: Explanation, width: int, footer: str) -> _Strip:
     strip = Image.new("L", (width, STRIP_HEIGHT))
     draw = ImageDraw.Draw(strip)
     right = width - 10
@@ -86,7 +101,7 @@ def _draw_strip(explanation: Explanation, width: int) -> _Strip:
     bold, small = load_font(14, bold=True), load_font(11)
     name = fit_text(draw, say_finding(explanation.finding), right - _SPARK_WIDTH - _VALUE_WIDTH - 10, bold)
     draw.text((10, 10), name, INK, bold)
-    draw.text((10, 38), fit_text(draw, explanation.notice, right - 10, small), FAINT_INK, small)
+    draw.text((10, 38), fit_text(draw, footer, right - 10, small), FAINT_INK, small)
     return _Strip(strip, 10 + draw.textlength(name, bold) + 9, dots)
 
 

@@ -1,0 +1,1 @@
+"""Explanations in the hospital's archive: results as DICOM objects. Without torch."""
