@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format serve train-phantom evaluate-phantom latency load lock proto clean
+.PHONY: help install demo test lint format serve train-phantom evaluate-phantom latency load bench-published bench-engine lock proto clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -54,6 +54,12 @@ evaluate-phantom: $(READY) ## Measure the embedded model's explanations on 1,000
 
 latency: $(READY) ## Measure what the running stack adds to the engine's own time
 	@$(BIN)/python -m benchmarks.latency
+
+bench-published: $(READY) ## Compare with the published package; table, JSON and plot in out/published
+	@$(BIN)/python -m benchmarks.published --out out/published
+
+bench-engine: $(READY) ## Rows a second, memory and growth by runtime; table, JSON and plot in out/engine
+	@$(BIN)/python -m benchmarks.engine --out out/engine
 
 load: $(READY) ## Find the highest rate that the running stack bears; table, JSON and plot in out/load
 	@$(BIN)/python -m benchmarks.load --out out/load

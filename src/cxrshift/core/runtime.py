@@ -6,7 +6,8 @@ a convolution may choose another algorithm for another batch size, and then diff
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -106,24 +107,43 @@ class Eager:
     precision: str = "float32"
     shares_forward: bool = True
 
-    @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Images to latents."""
-        return self.networks.encode(images)
+        with torch.no_grad(), products_of(images, tf32=False):
+            return self.networks.encode(images)
 
-    @torch.no_grad()
     def score(self, images: Tensor) -> Tensor:
         """Images to scores."""
-        return self.networks.score(images)
+        with torch.no_grad(), products_of(images, tf32=False):
+            return self.networks.score(images)
 
-    @torch.no_grad()
     def probe(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Latents to frames and scores."""
-        return decode_and_score(self.networks, latents)
+        with torch.no_grad(), products_of(latents, tf32=False):
+            return decode_and_score(self.networks, latents)
 
     def differentiate(self, latents: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Latent gradients, frames and scores."""
-        return latent_gradients(lambda leaf: decode_and_score(self.networks, leaf), latents, columns)
+        with products_of(latents, tf32=False):
+            return latent_gradients(lambda leaf: decode_and_score(self.networks, leaf), latents, columns)
+
+
+@contextmanager
+def products_of(rows: Tensor, *, tf32: bool) -> Iterator[None]:
+    """On a GPU, float32 products with or without the tensor cores' shortened mantissa, whatever the process is set to.
+
+    torch shortens convolutions unless it is told not to, and a receipt that says float32 must be true.
+    """
+    if not rows.is_cuda:
+        yield
+        return
+    matrices = torch.backends.cuda.matmul.allow_tf32
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=tf32):
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+        try:
+            yield
+        finally:
+            torch.backends.cuda.matmul.allow_tf32 = matrices
 
 
 def decode_and_score(networks: Networks, latents: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor, fx
 
 from ..core.model import Model
 from ..core.passes import in_chunks
-from ..core.runtime import Shapes, latent_gradients
+from ..core.runtime import Shapes, latent_gradients, products_of
 from ..errors import MethodError
 from .graphs import Graphs, aten, constants, repeat, set_constant, trace_passes
 
@@ -147,18 +147,9 @@ def _without_graph(call: Call) -> Call:
 
 
 def _exactly(call: Call, *, tf32: bool) -> Call:
-    """``call`` with or without the tensor cores' shortened float32, whatever the process is set to."""
-
     def exact(*inputs: Tensor) -> tuple[Tensor, ...]:
-        if not inputs[0].is_cuda:
+        with products_of(inputs[0], tf32=tf32):
             return call(*inputs)
-        products = torch.backends.cuda.matmul.allow_tf32
-        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=tf32):
-            torch.backends.cuda.matmul.allow_tf32 = tf32
-            try:
-                return call(*inputs)
-            finally:
-                torch.backends.cuda.matmul.allow_tf32 = products
 
     return exact
 
