@@ -6,7 +6,7 @@ import io
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -18,6 +18,8 @@ from ts.context import Context, RequestProcessor
 import explain_handler
 from cxrshift.core.engine import Engine, EngineReply, Order
 from cxrshift.core.model import FindingSpec, Model, ModelSpec
+from cxrshift.errors import ModelError
+from cxrshift.models.folders import find_model
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.types import ClassifyRequest, ExplainOptions, ExplainRequest, ProblemCode, Profile
@@ -211,3 +213,27 @@ def test_the_entry_point_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     replies = explain_handler.handle([{"work": DESCRIBE}] * 3, make_context({}, {}, {}))
     assert replies is not None
     assert [code_of(pb.WorkReply.FromString(reply)) for reply in replies] == ["INTERNAL"] * 3
+
+
+@dataclass(frozen=True)
+class Start:
+    """What TorchServe tells a worker as it starts, as far as the handler looks."""
+
+    model_yaml_config: dict[str, Any]
+    system_properties: dict[str, Any]
+
+
+def test_a_worker_runs_its_model_as_its_settings_say() -> None:
+    settings = {"threads": 0, "runtime": "torch-graph", "precision": "float32"}
+    folder = str(find_model("phantom"))
+    worker = explain_handler.load_worker(Start({"cxrshift": settings}, {"model_dir": folder, "gpu_id": None}))
+    fixed = replace(FIXED, findings=("Cardiomegaly",))
+    (reply,) = answer(worker, [explain(0, fixed)])
+    receipt = reply.explain.explanations[0].receipt
+    assert (receipt.runtime, receipt.precision) == ("torch-graph", "float32")
+
+
+def test_a_worker_does_not_start_in_a_runtime_that_is_not_here() -> None:
+    settings = {"runtime": "tensorrt", "precision": "float16"}
+    with pytest.raises(ModelError, match="it can run: torch in float32"):
+        explain_handler.load_worker(Start({"cxrshift": settings}, {"model_dir": str(find_model("phantom"))}))
