@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from ..errors import ManifestError
 from .manifest import FILE_NAME, Manifest
+from .rowwise import rowwise
 from .weights import Weights, fill
 
 AUTOENCODER_FILE = "autoencoder.safetensors"
@@ -118,12 +119,15 @@ class CompactClassifier(nn.Module):
 
     def pool(self, maps: Tensor) -> Tensor:
         """Evidence maps (N, F, h, w) to logits (N, F)."""
-        soft = torch.logsumexp(self.sharpness * maps.flatten(2), 2) / self.sharpness
+        sharp = self.sharpness * maps.flatten(2)
+        sharp = sharp.to(torch.promote_types(sharp.dtype, torch.float32))  # a sum of many in bfloat16 would be coarse
+        peak = sharp.amax(2).detach()
+        soft = (peak + rowwise(torch.log, (sharp - peak[:, :, None]).exp().sum(2), fill=1.0)) / self.sharpness
         return soft * self.scale + self.bias
 
     def forward(self, images: Tensor) -> Tensor:
         """Probabilities (N, F) in [0, 1]."""
-        return torch.sigmoid(self.pool(self.evidence(images)))
+        return rowwise(torch.sigmoid, self.pool(self.evidence(images)))
 
 
 class CompactModel(nn.Module):

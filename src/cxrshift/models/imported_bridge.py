@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from ..errors import ManifestError
 from .manifest import NetworkArgument
+from .rowwise import rowwise
 
 OUTPUTS: Final = ("probability", "logit", "softmax")
 """What a classifier returns: probabilities; logits, one for each finding; or logits of classes that exclude each
@@ -59,7 +60,7 @@ class Bridge:
             outputs = outputs[:, None]
         match self.output:
             case "logit":
-                return torch.sigmoid(outputs)
+                return rowwise(torch.sigmoid, outputs)
             case "softmax":
                 return torch.softmax(outputs, 1)
         return outputs

@@ -17,6 +17,7 @@ from torch.nn import functional
 from ..errors import ManifestError, WeightsError
 from .manifest import Manifest, NetworkArgument
 from .releases import library
+from .rowwise import rowwise
 from .weights import Weights, fill
 
 CLASSIFIER_FILE: Final = "classifier.safetensors"
@@ -64,7 +65,7 @@ class XrvNetworks(nn.Module):
         if self.classifier_size != self.image_size:
             size = (self.classifier_size, self.classifier_size)
             images = functional.interpolate(images, size=size, mode="bilinear", antialias=True)
-        return calibrate(torch.sigmoid(self.classifier(images)), self.thresholds)
+        return calibrate(rowwise(torch.sigmoid, self.classifier(images)), self.thresholds)
 
 
 def calibrate(probabilities: Tensor, thresholds: Tensor) -> Tensor:
