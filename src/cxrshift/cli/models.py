@@ -96,7 +96,7 @@ def build(
     batch_size: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Radiographs explained together.")] = 8,
     batch_delay: Annotated[
         int, typer.Option(min=0, metavar="MS", help="Milliseconds that a lone request waits for company.")
-    ] = 5,
+    ] = 1,
     gpu: Annotated[bool, typer.Option("--gpu", help="Run the workers on GPUs.")] = False,
     runtime: RuntimeName = "",
     precision: PrecisionName = "",

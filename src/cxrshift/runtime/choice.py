@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +22,7 @@ from ..core.runtime import Eager, Runtime, Shapes
 from ..errors import ModelError
 from .agreement import LIMITS, compare
 from .exported import Opener, open_exports
-from .exports import cache_folder, export_model, find_exports
+from .exports import Exports, cache_folder, export_model, find_exports
 from .sessions import open_onnxruntime, open_openvino, open_tensorrt, runs_bfloat16
 from .torch_graph import trace_torch_graph
 
@@ -83,19 +84,15 @@ def with_runtime(
         return _checked(model, trace_torch_graph(model, precision, shapes), reference)
     folder = cache or cache_folder()
 
-    def opened(*, anew: bool) -> Model:
-        found = None if anew else find_exports(model, shapes, folder)
-        exports = found or export_model(model, shapes, folder)
+    def opened(exports: Exports) -> Model:
         count = len(model.spec.findings)
-        runtime = open_exports(name, _OPENERS[name], exports, model.device, precision, count)
-        return _checked(model, runtime, reference)
+        return _checked(model, open_exports(name, _OPENERS[name], exports, model.device, precision, count), reference)
 
-    try:
-        return opened(anew=False)
-    except ModelError:
-        if find_exports(model, shapes, folder) is None:
-            raise
-    return opened(anew=True)  # what was kept may be damaged, or of an older version's networks
+    kept = find_exports(model, shapes, folder)
+    if kept is not None:
+        with suppress(ModelError):  # it may be damaged, or of an older version's networks
+            return opened(kept)
+    return opened(export_model(model, shapes, folder))
 
 
 def fastest(model: Model, precision: str = "float32", *, cache: Path | None = None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from torch import Tensor, fx
 
 from ..core.model import Model
 from ..core.runtime import Shapes
-from ..errors import MethodError
+from ..errors import MethodError, ModelError
 from .backward import differentiate
 from .graphs import repeat, trace_passes
 
@@ -56,18 +55,27 @@ def find_exports(model: Model, shapes: Shapes, cache: Path) -> Exports | None:
 def export_model(model: Model, shapes: Shapes, cache: Path) -> Exports:
     """Export all four passes into ``cache``; what is there already under the same key is replaced.
 
-    Raises MethodError where the networks cannot be exported, OSError where the cache cannot be written.
+    Raises MethodError where the networks cannot be exported, ModelError where the cache cannot be written.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix=".making-", dir=cache))
+    files, folder = _onnx_files(model, shapes), cache / _key(model, shapes)
     try:
-        for name, content in _onnx_files(model, shapes).items():
-            (making / f"{name}.onnx").write_bytes(content)
-        folder = cache / _key(model, shapes)
-        shutil.rmtree(folder, ignore_errors=True)
-        making.rename(folder)  # at once: a reader never sees half of them
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".making-", dir=cache) as making:
+            new = Path(making) / "new"
+            new.mkdir()
+            for name, content in files.items():
+                (new / f"{name}.onnx").write_bytes(content)
+            if folder.exists():
+                folder.rename(Path(making) / "old")
+            try:
+                new.rename(folder)  # at once: a reader never sees half of them
+            except OSError:
+                if not folder.is_dir():  # where it is there, another worker was quicker
+                    raise
+    except OSError as error:
+        raise ModelError(
+            f"Exports cannot be kept in {cache}: {error.strerror}. Name another folder in CXRSHIFT_EXPORT_CACHE."
+        ) from error
     return Exports(folder, shapes)
 
 

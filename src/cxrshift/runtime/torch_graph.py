@@ -39,8 +39,9 @@ class TorchGraph:
     scorer: Call
     prober: Call
     gradient: Call
+    shares_forward: bool
+    """Not where the gradient was captured: for one finding."""
     name: str = "torch-graph"
-    shares_forward: bool = True
 
     def encode(self, images: Tensor) -> Tensor:
         """Images to latents."""
@@ -57,7 +58,9 @@ class TorchGraph:
 
     def differentiate(self, latents: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Latent gradients, frames and scores; the latter two in the precision of ``probe``."""
-        found = [self.gradient(latents, columns[:, j : j + 1]) for j in range(columns.shape[1])]
+        width = columns.shape[1] if self.shares_forward else 1
+        parts = [columns[:, j : j + width] for j in range(0, columns.shape[1], width)]
+        found = [self.gradient(latents, part) for part in parts]
         gradients = torch.cat([gradient for gradient, _, _ in found], 1)
         if self.precision in _LOW:
             frames, scores = in_chunks(self.probe, self.shapes.probe, latents)
@@ -98,6 +101,7 @@ def _prepare(graphs: Graphs, precision: str) -> TorchGraph:
         scorer=ready(_without_graph(lambda x: (graphs.score(_last(x)),)), images),
         prober=ready(_without_graph(lambda z: graphs.probe(_last(z))), latents),
         gradient=ready(lambda z, c: latent_gradients(lambda leaf: graphs.forward(_last(leaf)), z, c), rows, columns),
+        shares_forward=not cuda,
     )
 
 
