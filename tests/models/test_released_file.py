@@ -112,7 +112,7 @@ def test_a_file_that_asks_to_run_a_command_runs_nothing(legacy: bool, tmp_path: 
         torch.ones(2).to_sparse(),
         nn.Tanh(),
     ],
-    ids=repr,
+    ids=lambda trap: type(trap).__name__,
 )
 def test_whatever_is_no_network_or_dictionary_of_tensors_is_refused(trap: object, tmp_path: Path) -> None:
     with pytest.raises(WeightsError):

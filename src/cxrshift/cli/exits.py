@@ -24,7 +24,7 @@ class ExitCode(IntEnum):
     """No service answers at the address."""
 
 
-_EVERYTHING = "pip install 'cxrshift[onnx,server,train,xrv]'"
+_EVERYTHING = "pip install 'cxrshift[bridge,onnx,server,train,xrv]'"
 EXIT_CODES = "Exit codes: 0 all done, 1 some failed, 2 wrong option or model, 3 no service answers."
 
 

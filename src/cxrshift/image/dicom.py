@@ -16,8 +16,8 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from ..errors import InvalidImage, TooLarge
-from .dicom_kinds import refuse_other_kinds
-from .dicom_pixels import PixelLayout, read_layout, read_samples
+from .dicom_kinds import MANUFACTURER, refuse_other_kinds
+from .dicom_pixels import TRANSFER_SYNTAXES, PixelLayout, read_layout, read_samples
 from .dicom_tones import TONE_KEYWORDS, read_tones
 from .dicom_turn import ORIENTATION_KEYWORDS, read_turn
 from .dicom_view import VIEW_KEYWORDS, read_doubts
@@ -27,8 +27,11 @@ from .limits import DEFAULT_LIMITS, DecodeLimits
 from .radiograph import Radiograph
 from .tones import Tones, render
 
+__all__ = ["MANUFACTURER", "TRANSFER_SYNTAXES", "decode_dicom", "is_dicom", "read_header", "stored_pixels"]
+
 _KEYWORDS = (
     "SOPClassUID",
+    "Manufacturer",
     "Modality",
     "PresentationIntentType",
     "SamplesPerPixel",

@@ -4,6 +4,7 @@ Accepted are Computed Radiography, Digital X-Ray For Presentation and Secondary 
 modality is CR, DX or RG, or says nothing (absent, OT, SC). An object without a SOP class must have one of the first
 three. Refused are, beside everything that is no X-ray projection (CT, MR, US, NM, SEG, SR, ...):
 
+- this service's own results, which are pictures of radiographs;
 - Digital X-Ray For Processing: raw detector counts, not yet made into the picture that a classifier knows;
 - mammography (MG), dental (IO, PX) and moving X-rays (XA, RF): projections, but never the standing chest film.
 
@@ -36,6 +37,8 @@ _CLASSES = {
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
 }
+MANUFACTURER = "cxrshift"
+"""What this service's own results name as their maker: pictures of radiographs, but none themselves."""
 _RADIOGRAPHY = {"CR", "DX", "RG"}
 _UNSTATED = {"", "OT", "SC"}
 _NAMED = {"CT", "MR", "US", "NM", "PT", "MG", "XA", "RF", "IO", "PX", "SEG", "SR", "SM", "ECG", "PR", "KO"} | {
@@ -54,6 +57,8 @@ def refuse_other_kinds(header: Dataset) -> None:
     modality = str(header.get("Modality") or "").strip().upper()
     if sop_class == DigitalXRayImageStorageForProcessing or _for_processing(header):
         raise UnsupportedImage("The DICOM image is raw detector data (For Processing); send the one For Presentation.")
+    if header.get("Manufacturer") == MANUFACTURER:
+        raise UnsupportedImage(f"The DICOM object is itself an explanation by this service; {_RIGHT}.")
     allowed = _RADIOGRAPHY | _UNSTATED if sop_class else _RADIOGRAPHY
     if modality not in allowed:
         stated = f"has the modality {modality}" if modality in _NAMED else "does not state a radiograph's modality"

@@ -55,6 +55,8 @@ _PLUGINS = {
     HTJ2K: "pylibjpeg",
 }
 """Each transfer syntax that is read, with its one decoder: the same pixels whatever else is installed."""
+TRANSFER_SYNTAXES = tuple(map(str, _PLUGINS))
+"""UIDs of all that are read."""
 
 _SAMPLES = {"MONOCHROME1": 1, "MONOCHROME2": 1, "PALETTE COLOR": 1} | dict.fromkeys(
     ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"), 3

@@ -15,13 +15,13 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from cxrshift_api.types import Explanation
 
+from ..image.dicom import MANUFACTURER
 from ..render.canvas import say_finding
 from ..render.medical import WARNING
 from .codes import SOURCE_IMAGE
 from .source import Reference, SourceImage
 from .uids import IMPLEMENTATION_UID, derive_uid, name_work
 
-MANUFACTURER = "cxrshift"
 UTF_8 = "ISO_IR 192"
 _LONGEST_LO = 64
 

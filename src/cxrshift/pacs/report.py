@@ -19,12 +19,13 @@ from pydicom.uid import Comprehensive3DSRStorage
 
 from cxrshift_api.types import Explanation, Receipt
 
+from ..image.dicom import MANUFACTURER
 from ..render.canvas import grey_window, say_finding
 from ..render.medical import WARNING
 from . import codes as our
 from .evidence import cite_image, name_image
 from .geometry import place_points
-from .modules import MANUFACTURER, Identity, complete, instance_number, instance_uid, series_uid
+from .modules import Identity, complete, instance_number, instance_uid, series_uid
 from .regions import THRESHOLD, Region, find_regions
 from .source import SourceImage
 from .uids import DEVICE_UID, derive_uid

@@ -10,11 +10,12 @@ from pydicom.uid import SegmentationStorage
 
 from cxrshift_api.types import Explanation
 
+from ..image.dicom import MANUFACTURER
 from ..render.canvas import say_finding
 from .codes import ARTIFICIAL_INTELLIGENCE, CHANGED_REGION, SPATIAL_CONCEPT
 from .evidence import cite_image, name_single_image
 from .geometry import spread_map
-from .modules import MANUFACTURER, Identity, complete, describe, instance_number, instance_uid, series_uid
+from .modules import Identity, complete, describe, instance_number, instance_uid, series_uid
 from .regions import threshold_of
 from .source import SourceImage
 from .uids import derive_uid
