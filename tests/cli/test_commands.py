@@ -152,7 +152,7 @@ main()
     assert (done.returncode, done.stdout) == (2, "")
     assert (
         done.stderr
-        == "This needs torch, which is not installed: pip install 'cxrshift[onnx,server,train,xrv]' has everything.\n"
+        == "This needs torch, which is not installed: pip install 'cxrshift[bridge,onnx,server,train,xrv]' has everything.\n"
     )
 
 
