@@ -150,10 +150,8 @@ main()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert (
-        done.stderr
-        == "This needs torch, which is not installed: pip install 'cxrshift[bridge,onnx,server,train,xrv]' has everything.\n"
-    )
+    remedy = "pip install 'cxrshift[bridge,onnx,server,train,xrv]' has everything."
+    assert done.stderr == f"This needs torch, which is not installed: {remedy}\n"
 
 
 def test_a_name_that_is_not_text_breaks_no_output(tmp_path: Path) -> None:
