@@ -1,8 +1,8 @@
 """Coverage-guided fuzzing of what reads strangers' files: ``python -m tests.fuzz.images --seconds 600``.
 
-Whatever bytes come, the decoders answer with a radiograph or a coded error, and the bridge's first look with an arrival or
-a coded error; any other exception, a hang of ten seconds or 4 GiB of memory is a find. It is written to tests/fuzz/found
-and stays there as a regression test once it is mended. Needs atheris (Linux).
+Whatever bytes come, the decoders answer with a radiograph or a coded error, and the bridge's first look with an
+arrival or a coded error; any other exception, a hang of ten seconds or 4 GiB of memory is a find. It is written to
+tests/fuzz/found and stays there as a regression test once it is mended. Needs atheris (Linux).
 
 What is left to gdcm, JPEG Lossless and Extended, runs in a process of its own: tries that reach it are slow and few.
 """
@@ -13,6 +13,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import atheris
@@ -34,14 +35,10 @@ _LONGEST = 1 << 16
 def try_everything(data: bytes) -> None:
     """Read ``data`` in every way; raises what is neither an answer nor a coded error."""
     for read in (decode_radiograph, stored_pixels):
-        try:
+        with suppress(CodedError):
             read(data, limits=SMALL)
-        except CodedError:
-            pass
-    try:
+    with suppress(CodedError):
         read_arrival(data, "FUZZ")
-    except CodedError:
-        pass
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
