@@ -46,7 +46,9 @@ def classify(
     screen = Screen(as_json=as_json)
     with errors_told(screen):
         from .askers import open_asker
+        from .work import gather
 
+        files = list(gather(files, screen))
         with open_asker(server, model, local=local, timeout=timeout) as asker:
             failures = classify_files(asker, files, in_flight=in_flight, screen=screen)
     if failures:

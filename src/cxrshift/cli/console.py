@@ -32,6 +32,10 @@ class Screen:
         if self.as_json:
             self._out.print(json.dumps(result), markup=False)
 
+    def note(self, line: str) -> None:
+        """Something by the way, on standard error."""
+        self._err.print(Text(line, "dim"))
+
     def fail(self, line: str) -> None:
         """An error, in red where there is colour."""
         # Beside a progress bar on the same terminal the line must go through the bar's own console.

@@ -41,7 +41,7 @@ EPILOG = f"""
 
 cxrshift explain chest.dcm --finding Effusion
 
-cxrshift explain study/*.dcm --out out --server http://explainer.example:8000
+cxrshift explain study_folder/ --out out --server http://explainer.example:8000
 
 cxrshift explain chest.png --local --profile fixed --lambda-min -8 --lambda-max 8
 
@@ -173,9 +173,11 @@ def explain(
         from .askers import open_asker
         from .dicom_files import ObjectWriter
         from .files import write_explanation
+        from .work import gather
 
         if mp4:
             require_video()
+        files = list(gather(files, screen))
         write = partial(write_explanation, npz=npz, mp4=mp4)
         objects = None if dicom is None else ObjectWriter(dicom, segmentation=segmentation)
         with open_asker(server, model, local=local, timeout=timeout) as asker:

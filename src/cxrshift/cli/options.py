@@ -23,7 +23,12 @@ class SaliencyName(StrEnum):
 DEFAULT_SERVER = "grpc://127.0.0.1:8001"
 
 Files = Annotated[
-    list[Path], typer.Argument(metavar="FILES...", help="Radiographs: DICOM, PNG, JPEG or NPY.", show_default=False)
+    list[Path],
+    typer.Argument(
+        metavar="FILES...",
+        help="Radiographs: DICOM, PNG, JPEG or NPY; of a folder or a DICOMDIR, those that are in it.",
+        show_default=False,
+    ),
 ]
 Server = Annotated[
     str,

@@ -38,6 +38,19 @@ class Failed:
     message: str
 
 
+def gather(paths: Sequence[Path], screen: Screen) -> Sequence[Path]:
+    """The radiographs that ``paths`` name: files, or what is in folders and DICOMDIRs.
+
+    Raises InvalidImage where there is none in a folder, and OSError.
+    """
+    from ..image.folders import find_radiographs
+
+    found = find_radiographs(paths)
+    if found.passed_over:
+        screen.note(f"passed over {found.passed_over} files that are no radiographs")
+    return found.files
+
+
 def work_through(
     files: Sequence[Path], work: Callable[[int, Path], R], *, in_flight: int
 ) -> Iterator[Done[R] | Failed]:

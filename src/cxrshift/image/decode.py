@@ -9,11 +9,16 @@ from .npy import decode_npy
 from .radiograph import Radiograph
 from .raster import decode_raster
 
-__all__ = ["DecodeLimits", "decode_radiograph"]
+__all__ = ["DecodeLimits", "decode_radiograph", "is_image"]
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _NPY = b"\x93NUMPY"
+
+
+def is_image(data: bytes) -> bool:
+    """Whether ``data`` begins as one of the four forms does."""
+    return is_dicom(data) or data.startswith((_PNG, _JPEG, _NPY))
 
 
 def decode_radiograph(data: bytes, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Radiograph:

@@ -27,7 +27,15 @@ from .limits import DEFAULT_LIMITS, DecodeLimits
 from .radiograph import Radiograph
 from .tones import Tones, render
 
-__all__ = ["MANUFACTURER", "TRANSFER_SYNTAXES", "decode_dicom", "is_dicom", "read_header", "stored_pixels"]
+__all__ = [
+    "MANUFACTURER",
+    "TRANSFER_SYNTAXES",
+    "check_radiograph",
+    "decode_dicom",
+    "is_dicom",
+    "read_header",
+    "stored_pixels",
+]
 
 _KEYWORDS = (
     "SOPClassUID",
@@ -89,6 +97,12 @@ def decode_dicom(data: bytes, limits: DecodeLimits) -> Radiograph:
     else:
         pixels = np.asarray(np.clip(luminance(samples) / np.float32((1 << layout.bits_stored) - 1), 0.0, 1.0))
     return Radiograph(turn.apply(pixels), "dicom", turn, doubts)
+
+
+def check_radiograph(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> None:
+    """Raise UnsupportedImage for a DICOM file that says it is no projection radiograph, InvalidImage, or TooLarge."""
+    with reading("DICOM"):
+        refuse_other_kinds(read_header(data, _KEYWORDS, limits))
 
 
 def stored_pixels(data: bytes, *, limits: DecodeLimits = DEFAULT_LIMITS) -> NDArray[Any]:
