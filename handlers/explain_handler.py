@@ -23,7 +23,7 @@ import torch
 from google.protobuf.message import DecodeError
 
 from cxrshift.core.engine import Engine, EngineReply, Order
-from cxrshift.errors import CodedError, InternalError, InvalidRequest, TooLarge
+from cxrshift.errors import CodedError, InternalError, InvalidRequest, TooLarge, UnsupportedImage
 from cxrshift.image.decode import decode_radiograph
 from cxrshift.image.radiograph import Radiograph
 from cxrshift.models.loader import load_model
@@ -78,12 +78,14 @@ class Worker:
     """Decode radiographs and pack replies side by side: both spend their time where Python's lock is free."""
     max_reply_bytes: int = DEFAULT_MAX_REPLY_BYTES
     compress_above: int = DEFAULT_COMPRESS_ABOVE
+    reject_unsuitable: bool = False
+    """Refuse what the quality card would warn of first: no frontal chest film, or one unlike the training ones."""
 
     def answer(self, works: Sequence[object]) -> list[bytes]:
         """Answer a batch: one serialized WorkReply for each serialized WorkRequest, in their order."""
         started = time.perf_counter()
         parsed = [_parse(work) for work in works]
-        radiographs = self._each(_decode, parsed)
+        radiographs = self._each(self._decode, parsed)
         decoded = time.perf_counter()
         requests = [r if isinstance(r, Problem) else q for q, r in zip(parsed, radiographs, strict=True)]
         scores = self._classify([r for _, r in _ready(requests, radiographs, ClassifyRequest)])
@@ -115,8 +117,15 @@ class Worker:
                 results.append(own if isinstance(own, Problem) else ClassifyReply(*scored, own, request.request_id))
             else:
                 found = next(outcomes)
+                found = _refuse_stranger(found) if self.reject_unsuitable else found
                 results.append(found if isinstance(found, Problem) else ExplainReply(found, request.request_id))
         return results
+
+    def _decode(self, request: Request | Problem) -> Radiograph | Problem | None:
+        radiograph = _decode(request)
+        if self.reject_unsuitable and isinstance(radiograph, Radiograph) and radiograph.doubts:
+            return UnsupportedImage(f"{radiograph.doubts[0]} This service refuses such images.").to_problem()
+        return radiograph
 
     def _each(self, work: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
         """``work`` on each item, side by side where there are several."""
@@ -178,8 +187,8 @@ def load_worker(context: Any) -> Worker:
     """Load the model of ``context``'s folder and run it once. Raises ModelError if it must not be served.
 
     The ``cxrshift`` section of model-config.yaml may hold ``threads`` (torch's, 0 = its own choice), ``runtime`` and
-    ``precision`` (empty = as the manifest says), ``max_reply_bytes``, ``compress_above`` and ``recent_encodings``
-    (radiographs whose encodings are remembered, 0 = none).
+    ``precision`` (empty = as the manifest says), ``max_reply_bytes``, ``compress_above``, ``reject_unsuitable`` and
+    ``recent_encodings`` (radiographs whose encodings are remembered, 0 = none).
     """
     settings: Mapping[str, Any] = (context.model_yaml_config or {}).get("cxrshift") or {}
     # TorchServe's own worker code prints and the front end parses several lines for each batch.
@@ -199,6 +208,7 @@ def load_worker(context: Any) -> Worker:
         ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="images"),
         settings.get("max_reply_bytes", DEFAULT_MAX_REPLY_BYTES),
         settings.get("compress_above", DEFAULT_COMPRESS_ABOVE),
+        bool(settings.get("reject_unsuitable", False)),
     )
 
 
@@ -244,6 +254,14 @@ def _decode(request: Request | Problem) -> Radiograph | Problem | None:
     except Exception as error:  # noqa: BLE001 - a decoder's own fault must not cost the neighbours their answers
         _log_fault("Decoding failed", error)
         return _internal()
+
+
+def _refuse_stranger(found: tuple[Explanation, ...] | Problem) -> tuple[Explanation, ...] | Problem:
+    if isinstance(found, Problem) or not any(explanation.quality.is_stranger for explanation in found):
+        return found
+    return UnsupportedImage(
+        "The image is unlike the radiographs that the model was trained on. This service refuses such images."
+    ).to_problem()
 
 
 def _ready(

@@ -174,6 +174,11 @@ class QualityCard:
     Above 1 the image is unlike what the model was trained on.
     """
 
+    @property
+    def is_stranger(self) -> bool:
+        """Whether the image is unlike what the model was trained on, as far as the model can say."""
+        return self.distance is not None and self.distance > 1.0
+
 
 @dataclass(frozen=True)
 class FileDigest:

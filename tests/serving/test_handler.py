@@ -24,6 +24,7 @@ from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.types import ClassifyRequest, ExplainOptions, ExplainRequest, ProblemCode, Profile
 from explain_handler import Worker
+from tests.image.dicom_files import dicom_file, ramp
 
 SIDE = 16
 FIXED = ExplainOptions(("Bright",), profile=Profile.FIXED, frames=3, lambda_min=-1.0, lambda_max=1.0)
@@ -105,6 +106,43 @@ def test_a_batch_gives_each_explanation_the_bytes_it_has_alone(worker: Worker) -
     alone = [codec.to_bytes(answer(worker, [work])[0].explain) for work in works]
     assert together == alone
     assert len(set(together)) == 8
+
+
+def explain_file(image: bytes) -> bytes:
+    request = ExplainRequest(image, "halves", FIXED)
+    return codec.to_bytes(pb.WorkRequest(explain=codec.encode_explain_request(request)))
+
+
+def test_a_worker_set_to_reject_refuses_lateral_views_and_no_others(
+    worker: Worker, decoders: ThreadPoolExecutor
+) -> None:
+    works = [explain_file(dicom_file(ramp(), ViewPosition=view)) for view in ("PA", "LL")]
+    warned = answer(worker, works)
+    assert ["lateral view" in str(r.explain.explanations[0].quality.warnings) for r in warned] == [False, True]
+    frontal, lateral = answer(Worker(make_engine(), decoders, reject_unsuitable=True), works)
+    assert frontal.explain == warned[0].explain
+    assert code_of(lateral) == ProblemCode.UNSUPPORTED_IMAGE
+    assert "lateral view" in lateral.problem.message
+
+
+class StrangeEngine(Engine):
+    """Finds every bright radiograph unlike those that it knows."""
+
+    def explain(self, orders: Sequence[Order]) -> EngineReply:
+        reply = super().explain(orders)
+        outcomes = []
+        for order, outcome in zip(orders, reply.outcomes, strict=True):
+            assert isinstance(outcome, tuple)
+            distance = 1.5 if order.radiograph.pixels.mean() > 0.5 else 0.5
+            outcomes.append(tuple(replace(e, quality=replace(e.quality, distance=distance)) for e in outcome))
+        return replace(reply, outcomes=tuple(outcomes))
+
+
+def test_a_worker_set_to_reject_refuses_strangers(decoders: ThreadPoolExecutor) -> None:
+    bright, dark = (explain_file(dicom_file(np.full((20, 20), value, np.uint8))) for value in (200, 100))
+    for reject in (False, True):
+        replies = answer(Worker(make_engine(StrangeEngine), decoders, reject_unsuitable=reject), [bright, dark])
+        assert [code_of(r) for r in replies] == ([ProblemCode.UNSUPPORTED_IMAGE, ""] if reject else ["", ""])
 
 
 UNKNOWN_PROFILE = pb.ExplainOptions(profile=cast(Any, 99))

@@ -27,6 +27,7 @@ def test_a_built_folder_is_an_archive_of_torchserve_and_still_a_model(tmp_path: 
         "precision": "",
         "max_reply_bytes": 16 << 20,
         "compress_above": 6 << 20,
+        "reject_unsuitable": False,
         "recent_encodings": 64,
     }
     assert load_model(store / "toy").spec.findings[0].name == "Effusion"

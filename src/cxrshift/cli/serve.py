@@ -55,6 +55,14 @@ def serve(
     gpu: Annotated[bool, typer.Option("--gpu", help="Run the workers on GPUs.")] = False,
     runtime: RuntimeName = "",
     precision: PrecisionName = "",
+    reject_unsuitable: Annotated[
+        bool,
+        typer.Option(
+            "--reject-unsuitable",
+            help="Refuse lateral views, other parts of the body and images unlike the model's training radiographs, "
+            "instead of explaining them with a warning.",
+        ),
+    ] = False,
     heap: Annotated[int, typer.Option(min=256, metavar="MIB", help="Memory of TorchServe's front end, in MiB.")] = 1024,
     grace: Annotated[
         float, typer.Option(min=0.0, metavar="SECONDS", help="How long a stop waits for what was begun.")
@@ -84,6 +92,7 @@ def serve(
                 use_gpu=gpu,
                 runtime=runtime,
                 precision=precision,
+                reject_unsuitable=reject_unsuitable,
             ),
             store_folder=store,
             heap_mebibytes=heap,

@@ -122,7 +122,7 @@ def _warnings(card: QualityCard, likeness: Likeness, limits: QualityLimits, held
     That alone is no fault: a large heart cannot shrink without many pixels changing. It is where the score hardly
     moved.
     """
-    if card.distance is not None and card.distance > 1.0:
+    if card.is_stranger:
         yield (
             "This image is unlike the radiographs that the model was trained on "
             f"({card.distance:.2f} times the largest usual distance): its scores and this explanation may mean nothing."

@@ -49,6 +49,9 @@ class StoreSettings:
     front end takes about 0.9 ms times the square of a batch's megabytes."""
     compress_above: int = 6 << 20
     """Bytes of a batch's images above which the worker compresses them; 0 = always."""
+    reject_unsuitable: bool = False
+    """Refuse, instead of warning of it: an image whose file says that it is a lateral view or no chest, and one that is
+    unlike the model's training radiographs."""
     recent_encodings: int = 64
     """Radiographs whose latents and own scores a worker remembers, so that one asked about again costs less; 0 = none.
     No pixels are kept, and nothing of a request."""
@@ -161,6 +164,7 @@ def _model_config(settings: StoreSettings) -> str:
         f"  precision: {json.dumps(settings.precision)}",
         f"  max_reply_bytes: {settings.max_reply_bytes}",
         f"  compress_above: {settings.compress_above}",
+        f"  reject_unsuitable: {json.dumps(settings.reject_unsuitable)}",
         f"  recent_encodings: {settings.recent_encodings}",
     ]
     return "\n".join(lines) + "\n"

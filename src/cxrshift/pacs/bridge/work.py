@@ -189,6 +189,5 @@ class Work:
 
 def _check_likeness(explanations: tuple[Explanation, ...]) -> None:
     """Raise _UnsuitableError for a radiograph that is not of the kind that the model knows, where the model can say."""
-    distances = [e.quality.distance for e in explanations if e.quality.distance is not None]
-    if distances and max(distances) > 1.0:
+    if any(explanation.quality.is_stranger for explanation in explanations):
         raise _UnsuitableError("The image is unlike the radiographs that the model was trained on.")
