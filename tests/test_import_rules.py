@@ -17,6 +17,7 @@ API, TYPES, CLIENT, ERRORS = "cxrshift_api", "cxrshift_api.types", "cxrshift_cli
 CORE, MODELS, IMAGE, RENDER = "cxrshift.core", "cxrshift.models", "cxrshift.image", "cxrshift.render"
 CONFIG, TELEMETRY, SERVING = "cxrshift.config", "cxrshift.telemetry", "cxrshift.serving"
 DEFAULTS = "cxrshift.defaults"
+AUDIT = "cxrshift.audit"
 RESULTS = "cxrshift.pacs.results"
 PARALLEL = "cxrshift.parallel"
 TRAINED = ("cxrshift.phantom", "cxrshift.training", "cxrshift.evaluation")
@@ -27,6 +28,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     CLIENT: (API,),
     ERRORS: (API,),
     DEFAULTS: (),
+    AUDIT: (),
     CONFIG: (ERRORS, DEFAULTS),
     TELEMETRY: (ERRORS, TYPES),
     PARALLEL: (),
@@ -38,9 +40,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     RENDER: (TYPES, "cxrshift_api.json_codec", ERRORS),
     # A DICOM answer is a rendering like any other, but needs the image layer: the one door to it is RESULTS, whose
     # package knows of neither the gateway nor the client as far as results go.
-    "cxrshift.gateway": (API, RENDER, RESULTS, ERRORS, CONFIG, TELEMETRY),
+    "cxrshift.gateway": (API, RENDER, RESULTS, ERRORS, AUDIT, CONFIG, TELEMETRY),
     "cxrshift.pacs": (API, CLIENT, IMAGE, RENDER, ERRORS, CONFIG),
-    "cxrshift.pacs.bridge": (API, CLIENT, IMAGE, "cxrshift.pacs", ERRORS, CONFIG, TELEMETRY),
+    "cxrshift.pacs.bridge": (API, CLIENT, IMAGE, "cxrshift.pacs", ERRORS, AUDIT, CONFIG, TELEMETRY),
     SERVING: (API, "cxrshift.models.manifest", "cxrshift.models.folders", ERRORS, CONFIG),
     # The composition roots put everything together; cli and the package itself fetch it only when it is used.
     "cxrshift.cli": ANYTHING,

@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     """How long the tiny inference behind ``/readyz`` may take."""
     readiness_period: Seconds = 5.0
     """How often readiness is looked at for those who watch ``grpc.health.v1``."""
+    audit_file: Path | None = None
+    """Where an audit message of PS3.15 is appended for each explanation and classification; None = none is written."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severity of the lines on standard output."""
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+from pathlib import Path
+from xml.etree import ElementTree
 
+import grpc
 import pytest
 
 from cxrshift.telemetry import JsonFormatter, configure_logging
@@ -14,6 +17,7 @@ from cxrshift_api.types import ExplainOptions
 from tests.gateway.running import Start, grpc_problem, request
 from tests.gateway.samples import npy_image
 from tests.gateway.worker_double import WorkerDouble
+from tests.image.dicom_files import dicom_file, ramp
 
 in_module_loop = pytest.mark.asyncio(loop_scope="module")
 
@@ -87,3 +91,27 @@ def test_a_librarys_line_loses_its_text_and_an_exception_its_message() -> None:
     assert "JANE" not in stream.getvalue()
     assert (line["event"], line["logger"], line["level"]) == ("library", "some.library", "error")
     assert line["fault"].startswith("ValueError at test_observation.py:")
+
+
+@in_module_loop
+async def test_each_access_is_audited_with_who_which_study_and_how_it_ended(start: Start, tmp_path: Path) -> None:
+    trail = tmp_path / "audit.xml"
+    running = await start(audit_file=trail)
+    film = dicom_file(ramp(), StudyInstanceUID="1.2.840.7")
+    await running.rest.post("/v1/explain", content=film)
+    await running.rest.post("/v1/classify", content=npy_image())
+    await running.stub.Explain(request(image=film))
+    with pytest.raises(grpc.RpcError):
+        await running.stub.Explain(request(image=film, model="unknown"))
+    await running.rest.get("/v1/models")
+    told = [ElementTree.fromstring(line) for line in trail.read_bytes().splitlines()]
+    assert [(message[0].get("EventOutcomeIndicator"), message[1].get("UserID")) for message in told] == [
+        ("0", "127.0.0.1"),
+        ("0", "127.0.0.1"),
+        ("0", "127.0.0.1"),
+        ("8", "127.0.0.1"),
+    ]
+    studies = [
+        part.get("ParticipantObjectID") for message in told for part in message.iter() if "ObjectID" in str(part.attrib)
+    ]
+    assert studies == ["1.2.840.7"] * 3

@@ -8,11 +8,18 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from cxrshift.audit import SOURCE_ID, Action, AuditRecord, AuditTrail, Outcome
 from cxrshift.errors import CodedError, DeadlineExceeded, InternalError
 from cxrshift.gateway.metrics import Metrics, Operation, Protocol
+from cxrshift.pacs.results import study_of
 from cxrshift.telemetry import describe_fault, log_event
 from cxrshift_api.types import ProblemCode
+
+_AUDITED: tuple[Operation, ...] = ("explain", "explain_stream", "classify")
+_PASSING = (ProblemCode.OVERLOADED, ProblemCode.UNAVAILABLE, ProblemCode.DEADLINE, ProblemCode.CANCELLED)
+"""Another try may succeed."""
 
 logger = logging.getLogger("cxrshift.gateway")
 
@@ -42,20 +49,32 @@ class Deadline:
             raise DeadlineExceeded("The answer did not come in time; allow more, or ask for less.") from error
 
 
-class CallLog:
-    """Watches calls for metrics and log."""
+@dataclass
+class Call:
+    """One call while it is watched."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    image: bytes = b""
+    """The file that it is about, once it is read."""
+
+
+class CallLog:
+    """Watches calls for metrics, log and audit."""
+
+    def __init__(self, metrics: Metrics, audit: AuditTrail | None = None) -> None:
         self._metrics = metrics
+        self._audit = audit
 
     @asynccontextmanager
-    async def observe(self, protocol: Protocol, operation: Operation, request_id: str) -> AsyncIterator[None]:
+    async def observe(
+        self, protocol: Protocol, operation: Operation, request_id: str, *, caller: str = ""
+    ) -> AsyncIterator[Call]:
         """Watch one call. Raises CodedError alone: any other exception is logged by place and becomes InternalError."""
         started = time.perf_counter()
         code = "OK"
+        call = Call()
         self._metrics.in_flight.inc()
         try:
-            yield
+            yield call
         except (asyncio.CancelledError, GeneratorExit):
             code = ProblemCode.CANCELLED.value
             raise
@@ -86,3 +105,11 @@ class CallLog:
                 code=code,
                 seconds=round(seconds, 6),
             )
+            if self._audit and operation in _AUDITED:
+                self._audit.write(_record(caller, call, code))
+
+
+def _record(caller: str, call: Call, code: str) -> AuditRecord:
+    outcome = Outcome.SUCCESS if code == "OK" else Outcome.SERIOUS_FAILURE
+    outcome = Outcome.MINOR_FAILURE if code in _PASSING else outcome
+    return AuditRecord(Action.EXPLAINED, caller, SOURCE_ID, outcome, datetime.now(UTC), study_of(call.image), caller)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
@@ -49,20 +50,20 @@ class Explainer(ExplainerServicer):
 
     async def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainReply:  # noqa: N802
         """One radiograph in, an explanation for each finding out."""
-        async with self._begin(context, "explain", request.request_id) as begun:
+        async with self._begin(context, "explain", request.request_id, request.image) as begun:
             worked = await self._service.explain(_read_request(request, begun), begun.deadline)
             context.set_trailing_metadata(((SERVER_TIMING, server_timing(worked.report)),))
             return worked.message
 
     async def ExplainStream(self, request: pb.ExplainRequest, context: Any) -> AsyncIterator[pb.ExplainEvent]:  # noqa: N802
         """The same, as it becomes ready."""
-        async with self._begin(context, "explain_stream", request.request_id) as begun:
+        async with self._begin(context, "explain_stream", request.request_id, request.image) as begun:
             async for event in self._service.explain_stream(_read_request(request, begun), begun.deadline):
                 yield await asyncio.to_thread(codec.encode_event, event)
 
     async def Classify(self, request: pb.ClassifyRequest, context: Any) -> pb.ClassifyReply:  # noqa: N802
         """Every finding's score."""
-        async with self._begin(context, "classify", request.request_id) as begun:
+        async with self._begin(context, "classify", request.request_id, request.image) as begun:
             asked = replace(codec.decode_classify_request(request), request_id=begun.request_id)
             worked = await self._service.classify(asked, begun.deadline)
             context.set_trailing_metadata(((SERVER_TIMING, server_timing(worked.report)),))
@@ -74,7 +75,7 @@ class Explainer(ExplainerServicer):
             return codec.encode_models(await self._service.list_models(begun.deadline))
 
     @asynccontextmanager
-    async def _begin(self, context: Any, operation: Operation, named: str) -> AsyncIterator[_Begun]:
+    async def _begin(self, context: Any, operation: Operation, named: str, image: bytes = b"") -> AsyncIterator[_Begun]:
         """Watch a call, give it its id and deadline, and turn a CodedError into its status."""
         given = named or _metadata(context).get(REQUEST_ID)
         refusal: InvalidRequest | None = None
@@ -84,7 +85,9 @@ class Explainer(ExplainerServicer):
             request_id, refusal = new_request_id(), error
         await context.send_initial_metadata(((REQUEST_ID, request_id),))
         try:
-            async with self._calls.observe("grpc", operation, request_id):
+            caller = _host(context.peer())
+            async with self._calls.observe("grpc", operation, request_id, caller=caller) as call:
+                call.image = image
                 if refusal:
                     raise refusal
                 yield _Begun(request_id, self._service.deadline(_allowed(context)))
@@ -99,6 +102,12 @@ def _allowed(context: Any) -> float | None:
     """Seconds that the caller allows, less a little: so that it hears our Problem before its own clock strikes."""
     remaining: float | None = context.time_remaining()
     return None if remaining is None else remaining - min(_HEAD_START, remaining / 10)
+
+
+def _host(peer: str) -> str:
+    """The host of ``ipv4:10.0.0.7:5123`` and its like; brackets of IPv6 come percent-encoded."""
+    kind, _, address = unquote(peer).partition(":")
+    return address.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else peer
 
 
 def _metadata(context: Any) -> dict[str, str]:

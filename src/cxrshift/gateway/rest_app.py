@@ -89,7 +89,7 @@ def _operations(parts: RestParts) -> APIRouter:
         service.check_door(query.model)
         deadline = service.deadline(query.timeout)
         async with deadline.enforced():
-            image = await read_image(request, limit)
+            image = request.state.call.image = await read_image(request, limit)
             check_image(image, media_type)
             asked = ExplainRequest(image, query.model, query.to_options(), request.state.request_id)
             worked = await unless_disconnected(request, service.explain(asked, deadline))
@@ -110,7 +110,8 @@ def _operations(parts: RestParts) -> APIRouter:
         service.check_door(query.model)
         deadline = service.deadline(query.timeout)
         async with deadline.enforced():
-            asked = ClassifyRequest(await read_image(request, limit), query.model, request.state.request_id)
+            image = request.state.call.image = await read_image(request, limit)
+            asked = ClassifyRequest(image, query.model, request.state.request_id)
             worked = await unless_disconnected(request, service.classify(asked, deadline))
         made = CLASSIFY_FORMS.render(worked.reply, media_type)
         return Response(made.body, media_type=made.media_type, headers=_NO_STORE | _say_timing(worked.report))
@@ -162,7 +163,9 @@ class _ObservedRoute(APIRoute):
 
         async def observed(request: Request) -> Response:
             calls: CallLog = request.app.state.calls
-            async with calls.observe("rest", operation, request.state.request_id):
+            caller = request.client.host if request.client else ""
+            async with calls.observe("rest", operation, request.state.request_id, caller=caller) as call:
+                request.state.call = call
                 if request.state.refusal:
                     raise request.state.refusal
                 try:

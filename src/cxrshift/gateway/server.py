@@ -18,6 +18,7 @@ import grpc
 import uvicorn
 from prometheus_client import make_asgi_app
 
+from cxrshift.audit import AuditTrail
 from cxrshift.config import Settings
 from cxrshift.gateway.calls import CallLog
 from cxrshift.gateway.grpc_app import make_grpc_server
@@ -73,7 +74,8 @@ class Gateway:
         )
         exits.push_async_callback(upstream.close)
         readiness = Readiness(upstream, settings.models, timeout=settings.readiness_timeout)
-        service, calls = ExplainService(settings, upstream, metrics), CallLog(metrics)
+        audit = exits.enter_context(AuditTrail(settings.audit_file)) if settings.audit_file else None
+        service, calls = ExplainService(settings, upstream, metrics), CallLog(metrics, audit)
         rest_app = make_rest_app(RestParts(service, calls, metrics, readiness, settings))
         rest = exits.enter_context(_HttpServer(rest_app, settings, settings.rest_port))
         numbers = exits.enter_context(_HttpServer(make_asgi_app(metrics.registry), settings, settings.metrics_port))

@@ -14,9 +14,9 @@ from cxrshift_api.types import Explanation
 from ..image.libraries import silence
 from .modules import to_part_10
 from .secondary_capture import make_overlay, make_stack
-from .source import SourceImage, read_source, require_dicom
+from .source import SourceImage, read_source, require_dicom, study_of
 
-__all__ = ["DEFAULT_KINDS", "DicomObject", "ObjectKind", "make_objects", "require_dicom"]
+__all__ = ["DEFAULT_KINDS", "DicomObject", "ObjectKind", "make_objects", "require_dicom", "study_of"]
 
 
 class ObjectKind(StrEnum):

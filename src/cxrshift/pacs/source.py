@@ -14,7 +14,7 @@ from pydicom.uid import (
     MultiFrameTrueColorSecondaryCaptureImageStorage,
 )
 
-from ..errors import UnsupportedImage
+from ..errors import CodedError, UnsupportedImage
 from ..image.decode import DecodeLimits, decode_radiograph
 from ..image.dicom import is_dicom, read_header
 from ..image.libraries import reading
@@ -144,6 +144,17 @@ def require_dicom(data: bytes) -> None:
         raise UnsupportedImage(
             "DICOM results are made for a DICOM radiograph alone; send one, or ask for another form."
         )
+
+
+def study_of(data: bytes) -> str:
+    """The Study Instance UID in a DICOM file; empty for another file, and where it is not stated or cannot be read."""
+    if not is_dicom(data):
+        return ""
+    try:
+        with reading("DICOM"):
+            return uid_of(read_header(data, ("StudyInstanceUID",)), "StudyInstanceUID")
+    except CodedError:
+        return ""
 
 
 def read_source(data: bytes, *, limits: DecodeLimits = DEFAULT_LIMITS) -> SourceImage:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cxrshift.pacs.bridge.audit import AuditTrail
+from cxrshift.audit import AuditTrail
 from cxrshift.pacs.bridge.intake import Intake
 from cxrshift.pacs.bridge.metrics import BridgeMetrics
 from cxrshift.pacs.bridge.settings import BridgeSettings

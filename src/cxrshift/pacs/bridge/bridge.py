@@ -16,10 +16,10 @@ from typing import Self
 
 from prometheus_client import start_http_server
 
+from cxrshift.audit import SOURCE_ID, Action, AuditRecord, AuditTrail, Outcome
 from cxrshift.telemetry import log_event
 from cxrshift_client import Client, Retry
 
-from .audit import SOURCE_ID, Action, AuditRecord, AuditTrail, Outcome
 from .destinations import open_sender
 from .intake import Intake
 from .metrics import BridgeMetrics

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import IntEnum
 
+from cxrshift.audit import SOURCE_ID, Action, AuditRecord, AuditTrail, Outcome
 from cxrshift.errors import CodedError
 from cxrshift.telemetry import describe_fault, log_event
 
 from .arrivals import Arrival, read_arrival
-from .audit import SOURCE_ID, Action, AuditRecord, AuditTrail, Outcome
 from .metrics import BridgeMetrics, Taken, Way
 from .settings import BridgeSettings
 from .spool import Spool

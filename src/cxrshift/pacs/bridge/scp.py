@@ -10,8 +10,9 @@ from typing import Any, Self
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from cxrshift.audit import SOURCE_ID, Action, AuditRecord, AuditTrail, Outcome
+
 from ...image.dicom import TRANSFER_SYNTAXES
-from .audit import SOURCE_ID, Action, AuditRecord, AuditTrail, Outcome
 from .intake import Intake
 from .settings import Certificate, ScpSettings
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from cxrshift.audit import SOURCE_ID, Action, AuditRecord, AuditTrail, Outcome
 from cxrshift.errors import CodedError, CxrshiftError
 from cxrshift.telemetry import describe_fault, log_event
 from cxrshift_api.types import Explanation, ProblemCode
@@ -16,7 +17,6 @@ from cxrshift_client.errors import ExplainerError, RequestError
 
 from ...image.decode import decode_radiograph
 from ..results import make_objects
-from .audit import SOURCE_ID, Action, AuditRecord, AuditTrail, Outcome
 from .destinations import DeliveryFailed, DeliveryRefused, Sender
 from .metrics import BridgeMetrics, Step
 from .settings import BridgeSettings, Rule

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cxrshift.pacs.bridge.audit import Action, AuditRecord, AuditTrail, Outcome, to_xml
+from cxrshift.audit import Action, AuditRecord, AuditTrail, Outcome, to_xml
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
 
