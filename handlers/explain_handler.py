@@ -248,7 +248,8 @@ def _decode(request: Request | Problem) -> Radiograph | Problem | None:
     if not isinstance(request, ExplainRequest | ClassifyRequest):
         return None
     try:
-        return decode_radiograph(request.image)
+        frame = request.options.source_frame if isinstance(request, ExplainRequest) else 1
+        return decode_radiograph(request.image, frame=frame)
     except CodedError as error:
         return error.to_problem()
     except Exception as error:  # noqa: BLE001 - a decoder's own fault must not cost the neighbours their answers

@@ -41,6 +41,7 @@ class Choices(TypedDict, total=False):
     pixel_change: share of the image's brightness that may change, in (0, 1].
     saliency: traditional maps to add, one or several of "input-gradient", "integrated-gradients" and
         "guided-backpropagation".
+    source_frame: which frame of a DICOM file with several is explained, from 1.
     request_id: [A-Za-z0-9._-], at most 64 characters; "" = one is made up.
     timeout: seconds for the whole call, instead of the client's own.
     """
@@ -55,6 +56,7 @@ class Choices(TypedDict, total=False):
     target_change: float | None
     pixel_change: float | None
     saliency: SaliencyKind | str | Sequence[SaliencyKind | str]
+    source_frame: int
     request_id: str
     timeout: float | None
 
@@ -72,6 +74,7 @@ def explain_request(image: ImageLike, choices: Choices) -> ExplainRequest:
         target_change=choices.get("target_change"),
         pixel_change=choices.get("pixel_change"),
         saliency=tuple(_member(SaliencyKind, kind, "saliency") for kind in _several(saliency)),
+        source_frame=choices.get("source_frame", 1),
     )
     model, request_id = choices.get("model", ""), choices.get("request_id", "")
     return ExplainRequest(image_bytes(image), model, options, request_id or new_request_id())

@@ -62,7 +62,7 @@ STOP_REASON_PIXEL_CHANGE: StopReason
 STOP_REASON_LAST_LAMBDA: StopReason
 
 class ExplainOptions(_message.Message):
-    __slots__ = ("findings", "profile", "frames", "heatmap", "lambda_min", "lambda_max", "target_change", "pixel_change", "saliency")
+    __slots__ = ("findings", "profile", "frames", "heatmap", "lambda_min", "lambda_max", "target_change", "pixel_change", "saliency", "source_frame")
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +72,7 @@ class ExplainOptions(_message.Message):
     TARGET_CHANGE_FIELD_NUMBER: _ClassVar[int]
     PIXEL_CHANGE_FIELD_NUMBER: _ClassVar[int]
     SALIENCY_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FRAME_FIELD_NUMBER: _ClassVar[int]
     findings: _containers.RepeatedScalarFieldContainer[str]
     profile: Profile
     frames: int
@@ -81,7 +82,8 @@ class ExplainOptions(_message.Message):
     target_change: float
     pixel_change: float
     saliency: _containers.RepeatedScalarFieldContainer[SaliencyKind]
-    def __init__(self, findings: _Optional[_Iterable[str]] = ..., profile: _Optional[_Union[Profile, str]] = ..., frames: _Optional[int] = ..., heatmap: _Optional[_Union[HeatmapKind, str]] = ..., lambda_min: _Optional[float] = ..., lambda_max: _Optional[float] = ..., target_change: _Optional[float] = ..., pixel_change: _Optional[float] = ..., saliency: _Optional[_Iterable[_Union[SaliencyKind, str]]] = ...) -> None: ...
+    source_frame: int
+    def __init__(self, findings: _Optional[_Iterable[str]] = ..., profile: _Optional[_Union[Profile, str]] = ..., frames: _Optional[int] = ..., heatmap: _Optional[_Union[HeatmapKind, str]] = ..., lambda_min: _Optional[float] = ..., lambda_max: _Optional[float] = ..., target_change: _Optional[float] = ..., pixel_change: _Optional[float] = ..., saliency: _Optional[_Iterable[_Union[SaliencyKind, str]]] = ..., source_frame: _Optional[int] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
     __slots__ = ("image", "model", "options", "request_id")

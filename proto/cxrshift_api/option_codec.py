@@ -52,6 +52,8 @@ def encode_options(options: ExplainOptions) -> pb.ExplainOptions:
         target_change=options.target_change,
         pixel_change=options.pixel_change,
         saliency=[SALIENCY_KINDS[kind] for kind in options.saliency],  # type: ignore[misc]
+        # Left unset where it is the default, so that messages are the bytes that they were before there was a choice.
+        source_frame=None if options.source_frame == 1 else options.source_frame,
     )
 
 
@@ -71,4 +73,5 @@ def decode_options(message: pb.ExplainOptions) -> ExplainOptions:
         target_change=optional("target_change"),
         pixel_change=optional("pixel_change"),
         saliency=tuple(member(SALIENCY_KINDS, kind, "saliency") for kind in message.saliency),
+        source_frame=message.source_frame if message.HasField("source_frame") else 1,
     )

@@ -106,6 +106,8 @@ class ExplainOptions:
     """Stop when Σ|x(λ) − x₀| exceeds this share of Σ|x₀ − darkest|, in (0, 1]."""
     saliency: tuple[SaliencyKind, ...] = ()
     """Traditional maps to add, each once; they come in this order."""
+    source_frame: int = 1
+    """Which frame of a DICOM file with several is explained, from 1."""
 
 
 @dataclass(frozen=True)

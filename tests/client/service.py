@@ -147,8 +147,11 @@ def _http_request(path: str, query: Mapping[str, list[str]], body: bytes, reques
         profile=Profile(one.get("profile", "two-sided")),
         frames=int(one["frames"]) if "frames" in one else None,
         heatmap=HeatmapKind(one.get("heatmap", "max")),
+        lambda_min=number.get("lambda_min"),
+        lambda_max=number.get("lambda_max"),
+        target_change=number.get("target_change"),
         saliency=tuple(map(SaliencyKind, query.get("saliency", ()))),
-        **number,
+        source_frame=int(one.get("source_frame", "1")),
     )
     return ExplainRequest(body, one.get("model", ""), options, request_id)
 

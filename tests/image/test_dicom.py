@@ -31,7 +31,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from cxrshift.errors import InvalidImage, TooLarge, UnsupportedImage
+from cxrshift.errors import InvalidImage, InvalidRequest, TooLarge, UnsupportedImage
 from cxrshift.image.decode import DecodeLimits, decode_radiograph
 from cxrshift.image.dicom import stored_pixels
 from tests.image.dicom_files import compress, compressed_file, data_set, dicom_file, ramp, table, to_bytes
@@ -213,6 +213,24 @@ def test_of_several_frames_the_first_is_shown() -> None:
     assert_shows(dicom_file(frames), ramp(8) / 255)
     assert_shows(compressed_file([jpeg(f) for f in frames], JPEGBaseline8Bit, frames), ramp(8) / 255, atol=0.02)
     assert stored_pixels(dicom_file(frames)).shape == frames.shape
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_chosen_frame_is_shown_and_one_that_is_not_there_is_refused(compressed: bool) -> None:
+    frames = np.stack([ramp(8), ramp(8)[:, ::-1], ramp(8) // 2]).astype(np.uint8)
+    coded = [jpeg(frame) for frame in frames]
+    data = compressed_file(coded, JPEGBaseline8Bit, frames) if compressed else dicom_file(frames)
+    for number, frame in enumerate(frames, 1):
+        shown = decode_radiograph(data, frame=number).pixels
+        np.testing.assert_allclose(shown, decode_radiograph(dicom_file(frame)).pixels, atol=0.02 if compressed else 0)
+    for number in (0, 4, -1):
+        with pytest.raises(InvalidRequest, match=rf"source_frame is {number}; of this DICOM file it must be 1 to 3"):
+            decode_radiograph(data, frame=number)
+
+
+def test_a_picture_has_no_second_frame() -> None:
+    with pytest.raises(InvalidRequest, match="only a DICOM file has several frames"):
+        decode_radiograph(jpeg(ramp(8).astype(np.uint8)), frame=2)
 
 
 def test_frames_with_an_extended_offset_table_are_read() -> None:

@@ -262,11 +262,16 @@ def test_a_lossy_source_is_said_to_be_one() -> None:
         assert made.get("LossyImageCompression") == ("01" if stated == "01" else None)
 
 
-def test_the_source_of_a_multi_frame_image_is_its_first_frame() -> None:
+def test_the_source_of_a_multi_frame_image_is_its_first_frame_or_the_chosen_one() -> None:
     frames = np.repeat(np.arange(0, 200, 5, dtype=np.uint8)[None, :, None], 40, axis=2).repeat(3, axis=0)
     stated = COMPLETE | {"SOPClassUID": CLASSES[ObjectKind.STACK], "Modality": "OT"}
     data = dicom_file(frames, **stated)
     assert read_source(data).reference is not None
     objects = read_objects(data)
     assert objects[ObjectKind.OVERLAY].SourceImageSequence[0].ReferencedFrameNumber == 1
+    options = replace(EXPLANATION.receipt.options, source_frame=3)
+    third = replace(EXPLANATION, receipt=replace(EXPLANATION.receipt, options=options))
+    others = read_objects(data, third)
+    assert others[ObjectKind.OVERLAY].SourceImageSequence[0].ReferencedFrameNumber == 3
+    assert {made.SOPInstanceUID for made in objects.values()}.isdisjoint(m.SOPInstanceUID for m in others.values())
     assert objects[ObjectKind.SEGMENTATION].Rows == 40

@@ -113,6 +113,22 @@ def explain_file(image: bytes) -> bytes:
     return codec.to_bytes(pb.WorkRequest(explain=codec.encode_explain_request(request)))
 
 
+def test_each_request_has_the_frame_that_it_chose(worker: Worker) -> None:
+    frames = np.stack([ramp(8), ramp(8)[:, ::-1]]).astype(np.uint8)
+
+    def ask(image: bytes, frame: int) -> bytes:
+        request = ExplainRequest(image, "halves", replace(FIXED, source_frame=frame))
+        return codec.to_bytes(pb.WorkRequest(explain=codec.encode_explain_request(request)))
+
+    several = dicom_file(frames)
+    replies = answer(worker, [ask(several, 2), ask(several, 1), ask(several, 3)])
+    alone = answer(worker, [ask(dicom_file(frame), 1) for frame in reversed(frames)])
+    assert code_of(replies[2]) == ProblemCode.INVALID_REQUEST
+    for reply, single in zip(replies[:2], alone, strict=True):
+        assert reply.explain.explanations[0].frames == single.explain.explanations[0].frames
+    assert replies[0].explain.explanations[0].receipt.options.source_frame == 2
+
+
 def test_a_worker_set_to_reject_refuses_lateral_views_and_no_others(
     worker: Worker, decoders: ThreadPoolExecutor
 ) -> None:

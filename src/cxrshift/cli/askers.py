@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
     from ..core.engine import Engine
     from ..image.radiograph import Radiograph
+
+
+class Decode(Protocol):
+    """Reads a radiograph from a file's bytes, as image.decode does."""
+
+    def __call__(self, data: bytes, *, frame: int = 1) -> Radiograph:
+        """The radiograph."""
+        ...
 
 
 class Asker(Protocol):
@@ -53,7 +61,7 @@ class ServiceAsker:
 class EngineAsker:
     """Runs the engine here. Files are decoded side by side, networks run one explanation at a time."""
 
-    def __init__(self, engine: Engine, decode: Callable[[bytes], Radiograph]) -> None:
+    def __init__(self, engine: Engine, decode: Decode) -> None:
         self._engine = engine
         self._decode = decode
         self._turn = threading.Lock()
@@ -63,7 +71,7 @@ class EngineAsker:
         from ..core.engine import Order
 
         request = explain_request(file, choices)
-        order = Order(self._decode(request.image), request.options)
+        order = Order(self._decode(request.image, frame=request.options.source_frame), request.options)
         with self._turn:
             [outcome] = self._engine.explain([order]).outcomes
         if isinstance(outcome, Problem):

@@ -131,6 +131,9 @@ def explain(
             show_default="none",
         ),
     ] = None,
+    source_frame: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Which frame of a DICOM file with several is explained.")
+    ] = 1,
     npz: Annotated[bool, typer.Option("--npz", help="Also write explanation.npz: every array, for NumPy.")] = False,
     mp4: Annotated[bool, typer.Option("--mp4", help="Also write frames.mp4: the frames as a video.")] = False,
     dicom: Annotated[
@@ -167,6 +170,7 @@ def explain(
         "target_change": target_change,
         "pixel_change": pixel_change,
         "saliency": tuple(saliency or ()),
+        "source_frame": source_frame,
     }
     with errors_told(screen):
         from ..render.video import require_video

@@ -55,6 +55,9 @@ class ExplainQuery(ClassifyQuery):
         [], description="Traditional map to add for comparison; may be repeated, or several joined by commas."
     )
 
+    source_frame: int = Field(
+        1, ge=1, le=1_000_000, description="Which frame of a DICOM file with several is explained, from 1."
+    )
     object: Annotated[list[ObjectKind], BeforeValidator(_split)] = Field(
         [],
         description="Of a DICOM answer: which objects to make; may be repeated, or several joined by commas. Absent = "

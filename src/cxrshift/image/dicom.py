@@ -15,7 +15,7 @@ from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from ..errors import InvalidImage, TooLarge
+from ..errors import InvalidImage, InvalidRequest, TooLarge
 from .dicom_kinds import MANUFACTURER, refuse_other_kinds
 from .dicom_pixels import TRANSFER_SYNTAXES, PixelLayout, read_layout, read_samples
 from .dicom_tones import TONE_KEYWORDS, read_tones
@@ -75,18 +75,21 @@ def is_dicom(data: bytes) -> bool:
     return data[128:132] == b"DICM" or data.startswith(_WITHOUT_PREAMBLE)
 
 
-def decode_dicom(data: bytes, limits: DecodeLimits) -> Radiograph:
-    """A DICOM radiograph, bone bright and upright; of several frames, the first.
+def decode_dicom(data: bytes, limits: DecodeLimits, frame: int = 1) -> Radiograph:
+    """A DICOM radiograph, bone bright and upright; of several frames, that one, counted from 1.
 
     ``tones.render`` gives the scale, ``dicom_turn`` what is upright. Raises InvalidImage, UnsupportedImage
-    (``dicom_kinds`` says of what, and ``dicom_pixels`` for which encodings) and TooLarge.
+    (``dicom_kinds`` says of what, and ``dicom_pixels`` for which encodings), TooLarge, and InvalidRequest for a frame
+    that is not there.
     """
     with reading("DICOM"):
         header = read_header(data, _KEYWORDS, limits)
         refuse_other_kinds(header)
         layout = read_layout(header, limits)
         limits.check_sides(layout.rows, layout.columns)
-        samples = read_samples(header, layout, first_frame_only=True)
+        if not 1 <= frame <= layout.frames:
+            raise InvalidRequest(f"source_frame is {frame}; of this DICOM file it must be 1 to {layout.frames}.")
+        samples = read_samples(header, layout, frame)
         if layout.photometric == "PALETTE COLOR":
             samples = apply_color_lut(samples, header)[..., :3]
             layout = PixelLayout.of_palette(layout, samples.dtype.itemsize * 8)
@@ -116,7 +119,7 @@ def stored_pixels(data: bytes, *, limits: DecodeLimits = DEFAULT_LIMITS) -> NDAr
         raise InvalidImage("The bytes are no DICOM file.")
     with reading("DICOM"):
         header = read_header(data, _KEYWORDS, limits)
-        return read_samples(header, read_layout(header, limits), first_frame_only=False)
+        return read_samples(header, read_layout(header, limits), None)
 
 
 def read_header(data: bytes, keywords: Sequence[str], limits: DecodeLimits = DEFAULT_LIMITS) -> FileDataset:

@@ -119,8 +119,8 @@ def _whole(header: Dataset, keyword: str, default: int | None = None) -> int:
     return int(value)
 
 
-def read_samples(header: FileDataset, layout: PixelLayout, *, first_frame_only: bool) -> NDArray[Any]:
-    """The stored integers, ([frames,] rows, columns[, samples]); YBR becomes RGB.
+def read_samples(header: FileDataset, layout: PixelLayout, frame: int | None) -> NDArray[Any]:
+    """The stored integers of one frame, from 1, or of all: ([frames,] rows, columns[, samples]); YBR becomes RGB.
 
     Raises UnsupportedImage for a transfer syntax without a decoder, InvalidImage where a compressed frame is not what
     the header says, and whatever pydicom raises.
@@ -134,21 +134,21 @@ def read_samples(header: FileDataset, layout: PixelLayout, *, first_frame_only: 
             "send it uncompressed, or as RLE, JPEG, JPEG-LS or JPEG 2000."
         )
     if UID(syntax).is_encapsulated and syntax != RLELossless:  # RLE states no size of its own
-        _check_frames(header, layout, first_frame_only=first_frame_only)
+        _check_frames(header, layout, frame)
     samples, _ = get_decoder(syntax).as_array(
-        header, index=0 if first_frame_only else None, decoding_plugin=_PLUGINS[syntax]
+        header, index=None if frame is None else frame - 1, decoding_plugin=_PLUGINS[syntax]
     )
     return np.asarray(samples, samples.dtype.newbyteorder("="))
 
 
-def _check_frames(header: FileDataset, layout: PixelLayout, *, first_frame_only: bool) -> None:
+def _check_frames(header: FileDataset, layout: PixelLayout, frame: int | None) -> None:
     """Refuse compressed frames that are not of the size that the header says."""
-    if first_frame_only:
-        frames = iter([get_frame(header.PixelData, 0, number_of_frames=layout.frames)])
+    if frame is None:
+        encoded = generate_frames(header.PixelData, number_of_frames=layout.frames)
     else:
-        frames = generate_frames(header.PixelData, number_of_frames=layout.frames)
-    for frame in frames:
-        stream = read_codestream(frame)
+        encoded = iter([get_frame(header.PixelData, frame - 1, number_of_frames=layout.frames)])
+    for each in encoded:
+        stream = read_codestream(each)
         if stream is None:
             raise InvalidImage("The DICOM file's compressed image is not of the kind that its transfer syntax says.")
         if (stream.rows, stream.columns, stream.samples) != (layout.rows, layout.columns, layout.samples):
@@ -156,4 +156,4 @@ def _check_frames(header: FileDataset, layout: PixelLayout, *, first_frame_only:
         if stream.bits > layout.bits_allocated:
             raise InvalidImage("The DICOM file's compressed image has more bits than its header allocates.")
         if header.file_meta.TransferSyntaxUID in (JPEGBaseline8Bit, JPEGExtended12Bit):
-            check_scans(frame)
+            check_scans(each)

@@ -56,11 +56,14 @@ def make_objects(
 ) -> tuple[DicomObject, ...]:
     """The objects of ``kinds`` for each explanation of the DICOM radiograph in ``data``, finding by finding.
 
+    The explanations are of one request, and so of one frame where the file has several.
+
     ``made_at``, with its zone, is the moment that they state; None = now. The same arguments give the same bytes, and
     the same source, model, version, settings and finding the same UIDs at any time. Raises UnsupportedImage,
     InvalidImage and TooLarge for ``data``. Takes up to some seconds: call it in a thread.
     """
-    source, moment = read_source(data), made_at or datetime.now(UTC)
+    frame = explanations[0].receipt.options.source_frame if explanations else 1
+    source, moment = read_source(data, frame=frame), made_at or datetime.now(UTC)
     return tuple(
         _make(kind, source, explanation, moment)
         for explanation in explanations

@@ -157,10 +157,13 @@ def study_of(data: bytes) -> str:
         return ""
 
 
-def read_source(data: bytes, *, limits: DecodeLimits = DEFAULT_LIMITS) -> SourceImage:
-    """The source in a DICOM file. Raises UnsupportedImage, InvalidImage and TooLarge, as ``decode_radiograph`` does."""
+def read_source(data: bytes, *, frame: int = 1, limits: DecodeLimits = DEFAULT_LIMITS) -> SourceImage:
+    """The source in a DICOM file, of several frames the one of number ``frame``.
+
+    Raises what ``decode_radiograph`` raises.
+    """
     require_dicom(data)
-    radiograph = decode_radiograph(data, limits=limits)
+    radiograph = decode_radiograph(data, frame=frame, limits=limits)
     with reading("DICOM"):
         header = read_header(data, (*_TYPE_2, *_TYPE_3, *_READ), limits)
         own = uid_of(header, "SOPInstanceUID")
@@ -171,7 +174,7 @@ def read_source(data: bytes, *, limits: DecodeLimits = DEFAULT_LIMITS) -> Source
             identity=identity,
             study_instance_uid=study or derive_uid("study", identity),
             inherited=_inherit(header),
-            reference=_reference(header),
+            reference=_reference(header, frame),
             body_part=text_of(header, "BodyPartExamined"),
             laterality=_laterality(header),
             patient_orientation=_orientation(header),
@@ -195,14 +198,14 @@ def _inherit(header: FileDataset) -> Dataset:
     return inherited
 
 
-def _reference(header: FileDataset) -> Reference | None:
+def _reference(header: FileDataset, frame: int) -> Reference | None:
     """None where a UID is missing or malformed: an archive that checks would refuse what repeats it."""
     reference = Reference(
         sop_class_uid=(kind := uid_of(header, "SOPClassUID")),
         sop_instance_uid=uid_of(header, "SOPInstanceUID"),
         series_instance_uid=uid_of(header, "SeriesInstanceUID"),
         study_instance_uid=uid_of(header, "StudyInstanceUID"),
-        frame=1 if kind in _MULTI_FRAME else None,
+        frame=frame if kind in _MULTI_FRAME else None,
     )
     uids = (kind, reference.sop_instance_uid, reference.series_instance_uid, reference.study_instance_uid)
     return reference if all(UID(uid).is_valid and uid[0] in "012" for uid in uids) else None

@@ -31,4 +31,6 @@ def name_work(explanation: Explanation) -> tuple[str, ...]:
     """
     receipt = explanation.receipt
     settings = {name: value for name, value in asdict(receipt.options).items() if name not in ("findings", "saliency")}
+    if settings["source_frame"] == 1:
+        del settings["source_frame"]  # results of single images keep the UIDs that they had before there was a choice
     return receipt.model, receipt.model_version, json.dumps(settings, sort_keys=True)
