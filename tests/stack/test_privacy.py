@@ -150,12 +150,13 @@ def send_everything(stack: Stack, stow_port: int, scp_port: int) -> list[str]:
             except grpc.RpcError as error:
                 answers.append(str(error))
     for content in files.values():
+        url = f"{stack.rest_url}/v1/explain?finding=Effusion"
         form = {"file": (f"{WORD}.dcm", content)}
-        for accept, sent in {"application/json": {"content": content}, "application/dicom": {"files": form}}.items():
-            url = f"{stack.rest_url}/v1/explain?finding=Effusion"
-            answer = httpx.post(url, headers={"accept": accept}, timeout=60.0, **sent)
-            if not answer.is_success:
-                answers.append(answer.text + str(answer.headers))
+        told = [
+            httpx.post(url, content=content, timeout=60.0),
+            httpx.post(url, files=form, headers={"accept": "application/dicom"}, timeout=60.0),
+        ]
+        answers += [answer.text + str(answer.headers) for answer in told if not answer.is_success]
         body = b"--xx\r\ncontent-type: application/dicom\r\n\r\n" + content + b"\r\n--xx--\r\n"
         kind = 'multipart/related; type="application/dicom"; boundary=xx'
         stored = httpx.post(
