@@ -124,6 +124,7 @@ class StowSender:
         if self._to.token_file:
             session.headers["Authorization"] = f"Bearer {self._to.token_file.read_text('utf-8').strip()}"
         if self._to.tls:
+            session.trust_env = False  # else a bundle that the environment names would be trusted in place of ours
             session.verify = str(self._to.tls.trusted) if self._to.tls.trusted else True
             if self._to.tls.certificate:
                 session.cert = (str(self._to.tls.certificate), str(self._to.tls.key))
@@ -139,8 +140,11 @@ class StowSender:
 
 
 def http_status(error: requests.HTTPError) -> int:
-    """The status that an HTTP error is about."""
-    return error.response.status_code if error.response is not None else 0
+    """The status that an HTTP error is about; its connection is given back."""
+    if error.response is None:
+        return 0
+    error.response.close()
+    return error.response.status_code
 
 
 def _read(files: Sequence[bytes]) -> list[Dataset]:

@@ -52,8 +52,8 @@ def fetch_study(url: str, study_instance_uid: str, folder: Path, *, timeout: flo
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     try:
-        with silence():
-            client = DICOMwebClient(url.rstrip("/"), timeout=timeout)
+        with silence(), requests.Session() as session:
+            client = DICOMwebClient(url.rstrip("/"), session=session, timeout=timeout)
             client.set_http_retry_params(retry=False)
             for dataset in client.iter_study(study_instance_uid):
                 buffer = io.BytesIO()
