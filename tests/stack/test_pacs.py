@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from dicomweb_client import DICOMwebClient
 from PIL import Image
 from pydicom import dcmread
 
+from cxrshift.pacs.bridge.arrivals import digest_of, read_arrival
 from cxrshift.pacs.bridge.bridge import Bridge
-from cxrshift.pacs.bridge.settings import BridgeSettings
+from cxrshift.pacs.bridge.destinations import open_sender
+from cxrshift.pacs.bridge.settings import BridgeSettings, DimseDestination
 from cxrshift.pacs.bridge.spool_records import State
 from cxrshift.pacs.bridge.spool_view import look_into
 from cxrshift.serving.processes import free_ports
@@ -77,7 +80,14 @@ def open_hospital(folder: Path, stack: Stack, *, back: str, route: bool = False,
 def test_the_archive_routes_a_film_and_gets_its_explanation_into_the_same_study(stack: Stack, tmp_path: Path) -> None:
     with open_hospital(tmp_path, stack, back="dimse", route=True) as hospital:
         source = film(3)
-        hospital.orthanc.store(source)
+        modality = DimseDestination(
+            kind="dimse",
+            host="127.0.0.1",
+            port=hospital.orthanc.dicom_port,
+            ae_title=AE_TITLE,
+            calling_ae_title="ROOM1",
+        )
+        open_sender(modality).send([source])
         results = hospital.wait_for(6)
         assert {modality: len(objects) for modality, objects in results.items()} == {"OT": 4, "SR": 2}
         [study] = hospital.orthanc.http.get("/studies").json()
@@ -171,3 +181,34 @@ def test_a_rule_that_rejects_gives_no_results_for_a_lateral_view(stack: Stack, t
         folder = hospital.bridge.settings.spool.folder
         wait_until(lambda: look_into(folder).counts[State.IGNORED] == 1)
         assert hospital.results() == {}
+
+
+def test_every_real_file_comes_to_an_end_with_results_or_a_reason(
+    stack: Stack, tmp_path: Path, shared_data: Path
+) -> None:
+    """All that is sent is wanted by the rule, whatever it is."""
+    rule = {"name": "all", "findings": FINDINGS[:1], "frames": 3, "send_to": ["archive"]}
+    with open_hospital(tmp_path, stack, back="dimse", rules=[rule]) as hospital:
+        port = hospital.bridge.settings.stow.port  # type: ignore[union-attr]
+        kind = 'multipart/related; type="application/dicom"; boundary=xx'
+        contents = {path.read_bytes() for path in (shared_data / "dicom").iterdir()}
+        for content in contents:
+            body = b"--xx\r\ncontent-type: application/dicom\r\n\r\n" + content + b"\r\n--xx--\r\n"
+            answer = httpx.post(
+                f"http://127.0.0.1:{port}/dicom-web/studies", content=body, headers={"content-type": kind}, timeout=60.0
+            )
+            assert answer.status_code in (200, 409)
+        folder = hospital.bridge.settings.spool.folder
+        unfinished = (State.WAITING, State.EXPLAINED)
+        wait_until(lambda: not any(look_into(folder).counts[state] for state in unfinished), 240.0)
+        overview = look_into(folder, limit=1000)
+        assert overview.counts[State.DONE] + overview.counts[State.DEAD] == len(contents)
+        assert overview.counts[State.DONE] >= 50
+        assert overview.counts[State.DEAD] == len(overview.troubled) == len(list((folder / "dead").glob("*.dcm")))
+        assert all(job.reason.endswith(".") for job in overview.troubled)
+        assert not any("log says where" in job.reason for job in overview.troubled)
+        dead = {job.digest for job in overview.troubled}
+        explained = [content for content in contents if digest_of(content) not in dead]
+        images = {read_arrival(content, "").sop_instance_uid for content in explained}  # some files are of one image
+        results = hospital.results()
+        assert (len(results["OT"]), len(results["SR"])) == (2 * len(images), len(images))
