@@ -17,7 +17,7 @@ from typing import Self
 from prometheus_client import start_http_server
 
 from cxrshift.audit import SOURCE_ID, Action, AuditRecord, AuditTrail, Outcome
-from cxrshift.telemetry import log_event
+from cxrshift.telemetry import describe_fault, log_event
 from cxrshift_client import Client, Retry
 
 from .destinations import open_sender
@@ -34,6 +34,8 @@ logger = logging.getLogger("cxrshift.pacs")
 _LOOK_SECONDS = 0.5
 """How often the spool is looked at unasked: for what waits its turn again, and for dead letters put back."""
 _FORGET_SECONDS = 3600.0
+_BREATHER_SECONDS = 2.0
+"""After the spool could not be read or written."""
 _DELIVERIES_AT_ONCE = 4
 
 
@@ -138,8 +140,9 @@ class _Dispatcher:
                 if time.monotonic() - forgot_at > _FORGET_SECONDS:
                     self._spool.forget(time.time() - self._settings.spool.remember)
                     forgot_at = time.monotonic()
-            except sqlite3.Error:  # a disk that is full, or a database held for long: the next look may fare better
-                logger.exception("the spool cannot be read")
+            except sqlite3.Error as error:  # a database that is held for long, for one: the next look may fare better
+                log_event(logger, "the spool cannot be read", level=logging.ERROR, fault=describe_fault(error))
+                self._stopping.wait(_BREATHER_SECONDS)
 
     def _hand_out(self) -> None:
         # Looked at before the spool: what ends in between is still in what the spool tells, and must not begin again.
@@ -159,6 +162,9 @@ class _Dispatcher:
             self._running.add(key)
             try:
                 step()
+            except (OSError, sqlite3.Error) as error:  # a full disk, for one: nothing is lost, and nothing hurries
+                log_event(logger, "the spool cannot be written", level=logging.ERROR, fault=describe_fault(error))
+                self._stopping.wait(_BREATHER_SECONDS)
             finally:
                 self._running.discard(key)
                 self._taken.discard(key)

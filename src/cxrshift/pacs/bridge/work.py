@@ -35,7 +35,10 @@ class _UnsuitableError(CxrshiftError):
 
 
 class Work:
-    """Explains and delivers. Its methods never raise: whatever happens is written to the spool, log and metrics."""
+    """Explains and delivers. Whatever happens is written to the spool, log and metrics.
+
+    Its methods raise OSError and sqlite3.Error alone, where that cannot be written.
+    """
 
     def __init__(
         self,
@@ -69,7 +72,7 @@ class Work:
             self._give_up(job, "The rule that wanted it is no longer in the settings.")
             return
         try:
-            files = self._make(job, rule)
+            self._spool.keep_results(job, self._make(job, rule), rule.send_to)
         except _UnsuitableError as error:
             self._spool.drop(job, str(error))
             self._tell_explained(job, "rejected", Outcome.SUCCESS)
@@ -84,7 +87,6 @@ class Work:
             log_event(logger, "explaining failed", level=logging.ERROR, job=job.digest, fault=describe_fault(error))
             self._explain_later(job, _OUR_FAULT, 0.0, is_fault=True)
         else:
-            self._spool.keep_results(job, files, rule.send_to)
             self._tell_explained(job, "done", Outcome.SUCCESS)
 
     def _make(self, job: Job, rule: Rule) -> list[bytes]:
