@@ -34,7 +34,7 @@ demo: $(READY) ## Explain a phantom through TorchServe and the gateway; pictures
 # process with every core. A file's tests stay together, for they share what is dear to set up.
 test: $(READY) ## Run all tests, with coverage
 	@rm -f .coverage .coverage.*
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered --durations=15 $(ARGS)
 
 lint: $(READY) ## Check style and types
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format" >&2; exit 1; }

@@ -125,13 +125,25 @@ def test_a_bad_file_gets_its_own_line_and_the_others_go_on(service: Service, che
 
     service.answer = answer
     (tmp_path / "notes.txt").write_bytes(b"text")
-    files = [tmp_path / "notes.txt", chest, tmp_path]
+    files = [tmp_path / "notes.txt", chest, tmp_path / "gone.png"]
     done = run("explain", *files, "-o", tmp_path / "out", "--server", service.address)
     assert done.exit_code == 1
     assert done.stdout.count("Cardiomegaly") == 2  # the finding and its folder
     first, second = done.stderr.splitlines()
     assert first == f"file 1 of 3, {tmp_path}/notes.txt: UNKNOWN_FINDING: The model knows Mass."
-    assert second.startswith(f"file 3 of 3, {tmp_path}: INVALID_REQUEST: {tmp_path} is a folder; name the files in it")
+    assert second.startswith(f"file 3 of 3, {tmp_path}/gone.png: INVALID_REQUEST: {tmp_path}/gone.png: No such file")
+
+
+def test_a_folder_stands_for_the_radiographs_in_it(service: Service, chest: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_bytes(b"text")
+    done = run("explain", tmp_path, chest, "-o", tmp_path / "out", "--server", service.address)
+    assert done.exit_code == 0
+    assert done.stdout.count("Cardiomegaly") == 2
+    assert done.stderr == "passed over 1 files that are no radiographs\n"
+    (tmp_path / "empty").mkdir()
+    none = run("explain", tmp_path / "empty", "--server", service.address)
+    assert none.exit_code == 2
+    assert "there is no radiograph among its 0 files" in none.stderr
 
 
 def test_several_files_are_under_way_at_once_and_told_in_order(service: Service, chest: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_of_a_folder_the_radiographs_are_taken_and_the_rest_is_passed_over(tmp_p
 
 def test_what_is_named_by_itself_is_taken_whatever_it_is(tmp_path: Path) -> None:
     fill(tmp_path)
-    found = find_radiographs([tmp_path / "notes.txt", tmp_path / "missing.dcm", tmp_path / "b"])
+    found = find_radiographs([tmp_path / "notes.txt", tmp_path / "missing.dcm", tmp_path / "b", tmp_path / "b/IM0001"])
     assert names(tmp_path, found.files) == ["notes.txt", "missing.dcm", "b/IM0001", "b/deep/1.2.840"]
     assert found.passed_over == 0
 

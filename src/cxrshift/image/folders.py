@@ -27,6 +27,8 @@ class Found:
 def find_radiographs(paths: Sequence[Path]) -> Found:
     """Every path that is a file; of each folder, and of a DICOMDIR, the radiographs in it, in the order of their names.
 
+    Each is given once, however often it was named.
+
     A folder with a DICOMDIR holds what that names; any other holds every file below it. Raises InvalidImage where a
     DICOMDIR cannot be read or names a file that is not there, or where a folder has no radiograph, and OSError.
     """
@@ -42,7 +44,7 @@ def find_radiographs(paths: Sequence[Path]) -> Found:
             raise InvalidImage(f"{path}: there is no radiograph among its {len(candidates)} files.")
         files += radiographs
         passed_over += len(candidates) - len(radiographs)
-    return Found(tuple(files), passed_over)
+    return Found(tuple(dict.fromkeys(files)), passed_over)
 
 
 def _list_files(path: Path) -> Iterator[Path]:
