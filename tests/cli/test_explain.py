@@ -139,7 +139,7 @@ def test_a_folder_stands_for_the_radiographs_in_it(service: Service, chest: Path
     done = run("explain", tmp_path, chest, "-o", tmp_path / "out", "--server", service.address)
     assert done.exit_code == 0
     assert done.stdout.count("Cardiomegaly") == 2
-    assert done.stderr == "passed over 1 files that are no radiographs\n"
+    assert done.stderr == "passed over, as no radiographs: 1 in all\n"
     (tmp_path / "empty").mkdir()
     none = run("explain", tmp_path / "empty", "--server", service.address)
     assert none.exit_code == 2

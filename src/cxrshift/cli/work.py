@@ -47,7 +47,7 @@ def gather(paths: Sequence[Path], screen: Screen) -> Sequence[Path]:
 
     found = find_radiographs(paths)
     if found.passed_over:
-        screen.note(f"passed over {found.passed_over} files that are no radiographs")
+        screen.note(f"passed over, as no radiographs: {found.passed_over} in all")
     return found.files
 
 
