@@ -159,6 +159,21 @@ def test_a_destination_that_is_gone_leaves_a_dead_letter(desk: Desk) -> None:
     assert dead.reason == "archive is no longer among the destinations."
 
 
+def test_a_full_disk_is_held_against_no_radiograph(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    job = receive(desk)
+    work = make_work(desk, Service(make_explanation()), Archive())
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.spool, "keep_results", full)
+        for attempts in range(20):
+            work.explain(replace(job, attempts=attempts))
+    assert desk.spool.count(State.WAITING) == 1
+    work.explain(job)
+    assert desk.spool.count(State.EXPLAINED) == 1
+
+
 def test_a_full_disk_costs_time_and_nothing_else(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cxrshift.pacs.bridge.bridge._BREATHER_SECONDS", 0.05)
     full = [True]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ logger = logging.getLogger("cxrshift.pacs")
 _FAULTS_BORNE = 5
 """Times that a fault of the service, or of our own, is taken for a passing one."""
 _OUR_FAULT = "The bridge failed on it; its log says where."
+_NO_DISK = "The bridge could not read or write one of its own files; its log says where."
+"""A full disk, for one: that passes, and is held against no radiograph."""
 
 
 class _UnsuitableError(CxrshiftError):
@@ -85,7 +88,8 @@ class Work:
             self._give_up(job, error.message)
         except Exception as error:  # noqa: BLE001 - one radiograph's fault must not end the bridge
             log_event(logger, "explaining failed", level=logging.ERROR, job=job.digest, fault=describe_fault(error))
-            self._explain_later(job, _OUR_FAULT, 0.0, is_fault=True)
+            is_disk = isinstance(error, OSError | sqlite3.Error)
+            self._explain_later(job, _NO_DISK if is_disk else _OUR_FAULT, 0.0, is_fault=not is_disk)
         else:
             self._tell_explained(job, "done", Outcome.SUCCESS)
 
@@ -144,7 +148,8 @@ class Work:
         except Exception as error:  # noqa: BLE001 - as above
             fault = describe_fault(error)
             log_event(logger, "delivering failed", level=logging.ERROR, job=delivery.job.digest, fault=fault)
-            self._deliver_later(delivery, _OUR_FAULT, is_fault=True)
+            is_disk = isinstance(error, OSError | sqlite3.Error)
+            self._deliver_later(delivery, _NO_DISK if is_disk else _OUR_FAULT, is_fault=not is_disk)
         else:
             self._settle(delivery)
 
