@@ -1,6 +1,6 @@
 """Studies sent while everything is killed: each has exactly one set of results in the archive at the end.
 
-``CXRSHIFT_STUDIES`` says how many (24): ``CXRSHIFT_STUDIES=200 make test ARGS=tests/stack/test_pacs_faults.py`` takes
+``CXRSHIFT_STUDIES`` says how many (12): ``CXRSHIFT_STUDIES=200 make test ARGS=tests/stack/test_pacs_faults.py`` takes
 minutes.
 """
 
@@ -35,7 +35,7 @@ from tests.pacs.bridge.examples import wait_until
 from tests.pacs.bridge.process import BridgeProcess
 from tests.pacs.films import film
 
-STUDIES = int(os.environ.get("CXRSHIFT_STUDIES", "24"))
+STUDIES = int(os.environ.get("CXRSHIFT_STUDIES", "12"))
 BRIDGE_KILLS = 10 if STUDIES >= 100 else 3
 SERVICE_KILLS = 2 if STUDIES >= 100 else 1
 PATIENCE = 60.0 + 4.0 * STUDIES
