@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,13 @@ from tests.pacs.sources import source_file
 
 # pynetdicom lets go of a socket whose handshake failed without closing it.
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <s:pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def _sockets_let_go() -> Iterator[None]:
+    """What is left open goes while this module's filter holds, not in a later test."""
+    yield
+    gc.collect()
 
 
 def dimse(port: int, tls: Certificate | None) -> DimseDestination:

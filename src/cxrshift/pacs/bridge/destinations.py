@@ -17,8 +17,8 @@ from pynetdicom.status import code_to_category
 from cxrshift.errors import CxrshiftError
 
 from ...image.libraries import silence
-from .scp import client_context
 from .settings import Destination, DimseDestination, StowDestination
+from .tls import client_context
 
 _BUSY_HTTP = (408, 425, 429)
 _OUT_OF_RESOURCES = range(0xA700, 0xA800)

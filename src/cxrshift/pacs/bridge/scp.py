@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +13,8 @@ from cxrshift.audit import SOURCE_ID, Action, AuditRecord, AuditTrail, Outcome
 
 from ...image.dicom import TRANSFER_SYNTAXES
 from .intake import Intake
-from .settings import Certificate, ScpSettings
+from .settings import ScpSettings
+from .tls import server_context
 
 ANYONE = "*"
 _C_STORE_REQUEST = 0x0001
@@ -91,22 +91,3 @@ def _abort_nameless(event: Any) -> None:
     command = event.message.command_set
     if command.get("CommandField") == _C_STORE_REQUEST and not command.get("AffectedSOPInstanceUID"):
         event.assoc.abort()
-
-
-def server_context(tls: Certificate) -> ssl.SSLContext:
-    """What a listener needs for TLS. Raises OSError and ValueError for certificates that cannot be read."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    if tls.certificate and tls.key:
-        context.load_cert_chain(tls.certificate, tls.key)
-    if tls.trusted:
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(tls.trusted)
-    return context
-
-
-def client_context(tls: Certificate) -> ssl.SSLContext:
-    """What a sender needs for TLS. Raises as ``server_context`` does."""
-    context = ssl.create_default_context(cafile=tls.trusted)
-    if tls.certificate and tls.key:
-        context.load_cert_chain(tls.certificate, tls.key)
-    return context

@@ -22,8 +22,8 @@ from starlette.routing import Route
 
 from .arrivals import STOW, Arrival
 from .intake import Intake, StoreStatus
-from .scp import server_context
 from .settings import StowSettings
+from .tls import server_context
 
 _DICOM_JSON = "application/dicom+json"
 _REFERENCED, _FAILED, _REASON = "00081199", "00081198", "00081197"
