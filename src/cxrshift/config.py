@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .defaults import DEFAULT_MODEL
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_CLEAR = (("http", "127.0.0.1"), ("http", "localhost"))
+"""Where an address may do without TLS."""
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
 
@@ -45,14 +48,44 @@ class Settings(BaseSettings):
     """How long a request may take whose caller names no deadline."""
     max_deadline: Seconds = 300.0
     """The longest deadline that a caller can name; a longer one is cut to this."""
+    upload_seconds: Seconds = 30.0
+    """How long a caller may take to send its image over REST."""
+    drain_delay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """How long the service goes on taking calls after SIGTERM, while it already says that it is not ready: as long as
+    those who send callers here take to notice."""
     drain_seconds: Seconds = 30.0
-    """How long requests in flight may take to end after SIGTERM."""
+    """How long requests in flight may take to end after that."""
     retries: Annotated[int, Field(ge=0)] = 3
     """How often a request is sent again after the worker that held it died."""
     readiness_timeout: Seconds = 3.0
     """How long the tiny inference behind ``/readyz`` may take."""
     readiness_period: Seconds = 5.0
     """How often readiness is looked at for those who watch ``grpc.health.v1``."""
+    api_keys_file: Path | None = None
+    """The API keys' hashes, as ``cxrshift keys`` writes them; None = no API keys. Read again when it changes."""
+    oidc_issuer: str = ""
+    """Whose tokens (JWT) are taken, as their ``iss`` names it: an https:// address; empty = none."""
+    oidc_audience: str = ""
+    """What a token's ``aud`` must name."""
+    oidc_jwks_url: str = ""
+    """Where the issuer's public keys are; empty = where its discovery document says."""
+    oidc_roles_claim: str = "roles"
+    """The claim that holds a caller's roles (explain, classify, admin), a path such as ``realm_access.roles``."""
+    rate: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Calls a second that one caller may make; 0 = any number."""
+    rate_burst: Annotated[int, Field(ge=1)] = 20
+    """Calls that a caller may make at once before ``rate`` counts."""
+    caller_in_flight: Annotated[int, Field(ge=0)] = 0
+    """Calls that one caller may have in work at once; 0 = any number."""
+    cors_origins: tuple[str, ...] = ()
+    """Web origins whose pages may call the REST service, as a JSON list; none by default."""
+    tls_certificate: Path | None = None
+    """PEM file of the certificate, with its chain, that REST and gRPC show; None = no TLS. A renewed file is used from
+    the next connection on."""
+    tls_key: Path | None = None
+    """PEM file of its private key."""
+    tls_client_ca: Path | None = None
+    """PEM file of the authorities of whose certificates every caller must show one (mutual TLS)."""
     audit_file: Path | None = None
     """Where an audit message of PS3.15 is appended for each explanation and classification; None = none is written."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -64,4 +97,17 @@ class Settings(BaseSettings):
             raise ValueError("default_deadline must not exceed max_deadline")
         if len(set(self.models)) != len(self.models):
             raise ValueError("models must name each model once")
+        if bool(self.tls_certificate) != bool(self.tls_key) or (self.tls_client_ca and not self.tls_certificate):
+            raise ValueError("tls_certificate and tls_key go together, and tls_client_ca needs them")
+        if bool(self.oidc_issuer) != bool(self.oidc_audience):
+            raise ValueError("oidc_issuer and oidc_audience go together")
         return self
+
+    @field_validator("oidc_issuer", "oidc_jwks_url")
+    @classmethod
+    def _check_address(cls, address: str) -> str:
+        """Public keys that came in the clear could be anyone's."""
+        parts = urlsplit(address)
+        if address and parts.scheme != "https" and (parts.scheme, parts.hostname) not in _CLEAR:
+            raise ValueError("must be an https:// address")
+        return address

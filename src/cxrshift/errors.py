@@ -6,6 +6,8 @@
     │   ├── InvalidImage            INVALID_IMAGE       bytes that do not decode
     │   ├── UnsupportedImage        UNSUPPORTED_IMAGE   decodes, but is no projection radiograph
     │   ├── TooLarge                TOO_LARGE           over a size limit, refused before decoding
+    │   ├── Unauthenticated         UNAUTHENTICATED     no key or token, or one that does not hold
+    │   ├── Forbidden               FORBIDDEN           a known caller without the role
     │   ├── UnknownModel            UNKNOWN_MODEL
     │   ├── UnknownFinding          UNKNOWN_FINDING
     │   └── UntrainedFinding        UNTRAINED_FINDING
@@ -76,6 +78,18 @@ class TooLarge(RequestError):
     """Over a size limit; refused before decoding."""
 
     code = ProblemCode.TOO_LARGE
+
+
+class Unauthenticated(RequestError):
+    """The caller names no key or token, or one that does not hold."""
+
+    code = ProblemCode.UNAUTHENTICATED
+
+
+class Forbidden(RequestError):
+    """The caller is known and may not do this."""
+
+    code = ProblemCode.FORBIDDEN
 
 
 class UnknownModel(RequestError):

@@ -1,23 +1,32 @@
-"""Where every call begins and ends, whatever its protocol: in-flight count, seconds, problem, log line."""
+"""Where every call begins and ends, whatever its protocol: the door, in-flight count, seconds, problem, log line."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cxrshift.audit import SOURCE_ID, Action, AuditRecord, AuditTrail, Outcome
 from cxrshift.errors import CodedError, DeadlineExceeded, InternalError
+from cxrshift.gateway.access.callers import Caller, Role, Visitor
+from cxrshift.gateway.access.door import Door
 from cxrshift.gateway.metrics import Metrics, Operation, Protocol
 from cxrshift.pacs.results import study_of
 from cxrshift.telemetry import describe_fault, log_event
 from cxrshift_api.types import ProblemCode
 
 _AUDITED: tuple[Operation, ...] = ("explain", "explain_stream", "classify")
+_ROLES: Mapping[Operation, Role] = {
+    "explain": Role.EXPLAIN,
+    "explain_stream": Role.EXPLAIN,
+    "classify": Role.CLASSIFY,
+    "usage": Role.ADMIN,
+}
+"""What a caller must be allowed; the other operations ask no more than to be known."""
 _PASSING = (ProblemCode.OVERLOADED, ProblemCode.UNAVAILABLE, ProblemCode.DEADLINE, ProblemCode.CANCELLED)
 """Another try may succeed."""
 
@@ -53,28 +62,33 @@ class Deadline:
 class Call:
     """One call while it is watched."""
 
+    visitor: Visitor
+    caller: Caller | None = None
+    """Who it was found to be, once it was let in."""
     image: bytes = b""
     """The file that it is about, once it is read."""
 
 
 class CallLog:
-    """Watches calls for metrics, log and audit."""
+    """Lets calls in and watches them for metrics, log and audit."""
 
-    def __init__(self, metrics: Metrics, audit: AuditTrail | None = None) -> None:
+    def __init__(self, metrics: Metrics, door: Door, audit: AuditTrail | None = None) -> None:
         self._metrics = metrics
+        self._door = door
         self._audit = audit
 
     @asynccontextmanager
     async def observe(
-        self, protocol: Protocol, operation: Operation, request_id: str, *, caller: str = ""
+        self, protocol: Protocol, operation: Operation, request_id: str, visitor: Visitor
     ) -> AsyncIterator[Call]:
-        """Watch one call. Raises CodedError alone: any other exception is logged by place and becomes InternalError."""
+        """Let one call in and watch it. Raises CodedError alone: what else is raised is logged as InternalError."""
         started = time.perf_counter()
         code = "OK"
-        call = Call()
+        call = Call(visitor)
         self._metrics.in_flight.inc()
         try:
-            yield call
+            async with self._door.enter(visitor, _ROLES.get(operation)) as call.caller:
+                yield call
         except (asyncio.CancelledError, GeneratorExit):
             code = ProblemCode.CANCELLED.value
             raise
@@ -104,12 +118,20 @@ class CallLog:
                 operation=operation,
                 code=code,
                 seconds=round(seconds, 6),
+                caller=call.caller.id if call.caller else None,
             )
             if self._audit and operation in _AUDITED:
-                self._audit.write(_record(caller, call, code))
+                await _write_audit(self._audit, call, code)
 
 
-def _record(caller: str, call: Call, code: str) -> AuditRecord:
+async def _write_audit(audit: AuditTrail, call: Call, code: str) -> None:
+    """In a thread, since a DICOM file may have to be inflated for its study's UID; to its end, whoever goes away."""
     outcome = Outcome.SUCCESS if code == "OK" else Outcome.SERIOUS_FAILURE
     outcome = Outcome.MINOR_FAILURE if code in _PASSING else outcome
-    return AuditRecord(Action.EXPLAINED, caller, SOURCE_ID, outcome, datetime.now(UTC), study_of(call.image), caller)
+    actor, now = call.caller.name if call.caller else call.visitor.host, datetime.now(UTC)
+
+    def write() -> None:
+        study = study_of(call.image)
+        audit.write(AuditRecord(Action.EXPLAINED, actor, SOURCE_ID, outcome, now, study, call.visitor.host))
+
+    await asyncio.shield(asyncio.to_thread(write))

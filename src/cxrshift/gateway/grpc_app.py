@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from cxrshift.config import Settings
 from cxrshift.errors import CodedError, InvalidRequest
+from cxrshift.gateway.access.callers import Visitor
 from cxrshift.gateway.calls import CallLog, Deadline
 from cxrshift.gateway.health import SERVICES, Health
 from cxrshift.gateway.metrics import Operation
@@ -22,12 +23,13 @@ from cxrshift.gateway.readiness import Readiness
 from cxrshift.gateway.service import ExplainService
 from cxrshift.gateway.status import STATUSES, grpc_problem
 from cxrshift.gateway.timing import SERVER_TIMING, server_timing
+from cxrshift.gateway.tls import TlsFiles, grpc_credentials
 from cxrshift.telemetry import new_request_id, settle_request_id
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.explain_pb2_grpc import ExplainerServicer, add_ExplainerServicer_to_server
 from cxrshift_api.types import ExplainRequest
-from cxrshift_api.wire import REQUEST_ID
+from cxrshift_api.wire import API_KEY, REQUEST_ID
 
 _HEAD_START = 0.02
 """Seconds."""
@@ -77,7 +79,8 @@ class Explainer(ExplainerServicer):
     @asynccontextmanager
     async def _begin(self, context: Any, operation: Operation, named: str, image: bytes = b"") -> AsyncIterator[_Begun]:
         """Watch a call, give it its id and deadline, and turn a CodedError into its status."""
-        given = named or _metadata(context).get(REQUEST_ID)
+        metadata = _metadata(context)
+        given = named or metadata.get(REQUEST_ID)
         refusal: InvalidRequest | None = None
         try:
             request_id = settle_request_id(given)
@@ -85,8 +88,7 @@ class Explainer(ExplainerServicer):
             request_id, refusal = new_request_id(), error
         await context.send_initial_metadata(((REQUEST_ID, request_id),))
         try:
-            caller = _host(context.peer())
-            async with self._calls.observe("grpc", operation, request_id, caller=caller) as call:
+            async with self._calls.observe("grpc", operation, request_id, _visitor(context, metadata)) as call:
                 call.image = image
                 if refusal:
                     raise refusal
@@ -102,6 +104,10 @@ def _allowed(context: Any) -> float | None:
     """Seconds that the caller allows, less a little: so that it hears our Problem before its own clock strikes."""
     remaining: float | None = context.time_remaining()
     return None if remaining is None else remaining - min(_HEAD_START, remaining / 10)
+
+
+def _visitor(context: Any, metadata: Mapping[str, str]) -> Visitor:
+    return Visitor(_host(context.peer()), metadata.get("authorization", ""), metadata.get(API_KEY, ""))
 
 
 def _host(peer: str) -> str:
@@ -131,6 +137,13 @@ def make_grpc_server(
             ("grpc.max_receive_message_length", 2 * settings.max_request_bytes),
             ("grpc.max_send_message_length", settings.max_reply_bytes),
             ("grpc.so_reuseport", 0),
+            # A message is as large as it came: a small one that unpacks to gigabytes is refused.
+            ("grpc.compression_enabled_algorithms_bitset", 1),
+            ("grpc.server_handshake_timeout_ms", 10_000),
+            ("grpc.max_concurrent_streams", settings.max_in_flight + settings.queue + 64),
+            # Connections are made anew now and then, so that callers find replicas that came later.
+            ("grpc.max_connection_age_ms", 900_000),
+            ("grpc.max_connection_age_grace_ms", int(1e3 * settings.max_deadline)),
         ]
     )
     add_ExplainerServicer_to_server(Explainer(service, calls), server)  # type: ignore[no-untyped-call]
@@ -139,4 +152,7 @@ def make_grpc_server(
         (*filter(None, SERVICES), "grpc.health.v1.Health", reflection.SERVICE_NAME), server
     )
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return server, server.add_insecure_port(f"{host}:{settings.grpc_port}")
+    address, files = f"{host}:{settings.grpc_port}", TlsFiles.of(settings)
+    if files is None:
+        return server, server.add_insecure_port(address)
+    return server, server.add_secure_port(address, grpc_credentials(files))

@@ -36,6 +36,7 @@ class Readiness:
         self._models = models
         self._timeout = timeout
         self._probe: asyncio.Task[tuple[str, ...]] | None = None
+        self._started = False
         self.stopping = asyncio.Event()
         """Set when the service begins to stop: from then on the answer is no."""
 
@@ -46,6 +47,14 @@ class Readiness:
             return Problem(ProblemCode.UNAVAILABLE, "The service is stopping.")
         if silent:
             return Problem(ProblemCode.UNAVAILABLE, f"No answer from the models: {', '.join(silent)}.", 1.0)
+        return None
+
+    async def check_started(self) -> Problem | None:
+        """None once every model has answered, whatever happened since."""
+        if not self._started:
+            problem = await self.check()
+            self._started = problem is None
+            return problem
         return None
 
     async def _look(self) -> tuple[str, ...]:

@@ -4,39 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from cxrshift.config import Settings
 from cxrshift.errors import CodedError, InternalError, InvalidRequest, Unavailable
 from cxrshift.gateway import rest_docs
+from cxrshift.gateway.access.door import Door
 from cxrshift.gateway.bodies import ClassifyBody, ExplainBody, ModelsBody
 from cxrshift.gateway.calls import CallLog
 from cxrshift.gateway.dicom_form import check_image, check_kinds
 from cxrshift.gateway.forms import CLASSIFY_FORMS, EXPLAIN_FORMS, MODEL_FORMS, ONE_FINDING, Answer, Forms, Rendered
-from cxrshift.gateway.metrics import Metrics, Operation
+from cxrshift.gateway.metrics import Metrics
 from cxrshift.gateway.negotiation import choose_media_type
+from cxrshift.gateway.observed_route import ObservedRoute
 from cxrshift.gateway.readiness import Readiness
 from cxrshift.gateway.request_ids import RequestIds
-from cxrshift.gateway.rest_body import read_image, unless_disconnected
-from cxrshift.gateway.rest_query import ClassifyQuery, ExplainQuery, invalid_query, refuse_repeats
+from cxrshift.gateway.rest_body import SlowUpload, read_image, unless_disconnected
+from cxrshift.gateway.rest_query import ClassifyQuery, ExplainQuery, refuse_repeats
+from cxrshift.gateway.safe_headers import SafeHeaders
 from cxrshift.gateway.service import ExplainService
 from cxrshift.gateway.status import HTTP_TITLES, http_problem
 from cxrshift.gateway.timing import SERVER_TIMING, server_timing
+from cxrshift.gateway.usage import make_usage_router
 from cxrshift_api.types import ClassifyRequest, ExplainReply, ExplainRequest, Problem, WorkReport
+from cxrshift_api.wire import API_KEY, REQUEST_ID
 
 _Reply = TypeVar("_Reply")
-_NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff", "vary": "accept"}
+_NO_STORE = {"cache-control": "no-store", "vary": "accept"}
 EXPLAINED = "cxrshift-finding"
 """Header of an image answer: the finding that it shows, percent-encoded."""
 LEFT_OUT = "cxrshift-findings-left-out"
@@ -47,6 +50,9 @@ class NotAcceptable(InvalidRequest):
     """No form that is offered is one that the caller accepts."""
 
 
+_HTTP_ONLY: Mapping[type[InvalidRequest], int] = {NotAcceptable: 406, SlowUpload: 408}
+
+
 @dataclass(frozen=True)
 class RestParts:
     """What the REST app is made of."""
@@ -55,6 +61,7 @@ class RestParts:
     calls: CallLog
     metrics: Metrics
     readiness: Readiness
+    door: Door
     settings: Settings
 
 
@@ -64,17 +71,33 @@ def make_rest_app(parts: RestParts) -> FastAPI:
     app.state.calls = parts.calls
     app.openapi = partial(rest_docs.document, app)  # type: ignore[method-assign]
     app.include_router(_operations(parts))
+    app.include_router(make_usage_router(parts.door.shares))
     app.include_router(_probes(parts.readiness))
     app.add_exception_handler(CodedError, _answer_coded)
     app.add_exception_handler(HTTPException, partial(_answer_http, parts.metrics))
     app.add_exception_handler(Exception, _answer_fault)
     app.add_middleware(RequestIds)
+    if parts.settings.cors_origins:
+        _allow_origins(app, parts.settings.cors_origins)
+    over_tls, is_stopping = parts.settings.tls_certificate is not None, parts.readiness.stopping.is_set
+    app.add_middleware(SafeHeaders, over_tls=over_tls, is_stopping=is_stopping)
     return app
 
 
+def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
+    """Let pages of these origins call, with a key or token of their own but never with cookies."""
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["accept", "authorization", "content-type", API_KEY, REQUEST_ID],
+        expose_headers=[REQUEST_ID, "retry-after", SERVER_TIMING, EXPLAINED, LEFT_OUT],
+    )
+
+
 def _operations(parts: RestParts) -> APIRouter:
-    router = APIRouter(prefix="/v1", route_class=_ObservedRoute)
-    service, limit = parts.service, parts.settings.max_request_bytes
+    router = APIRouter(prefix="/v1", route_class=ObservedRoute)
+    service, limit, patience = parts.service, parts.settings.max_request_bytes, parts.settings.upload_seconds
 
     @router.post(
         "/explain",
@@ -89,7 +112,7 @@ def _operations(parts: RestParts) -> APIRouter:
         service.check_door(query.model)
         deadline = service.deadline(query.timeout)
         async with deadline.enforced():
-            image = request.state.call.image = await read_image(request, limit)
+            image = request.state.call.image = await read_image(request, limit, seconds=patience)
             check_image(image, media_type)
             asked = ExplainRequest(image, query.model, query.to_options(), request.state.request_id)
             worked = await unless_disconnected(request, service.explain(asked, deadline))
@@ -110,7 +133,7 @@ def _operations(parts: RestParts) -> APIRouter:
         service.check_door(query.model)
         deadline = service.deadline(query.timeout)
         async with deadline.enforced():
-            image = request.state.call.image = await read_image(request, limit)
+            image = request.state.call.image = await read_image(request, limit, seconds=patience)
             asked = ClassifyRequest(image, query.model, request.state.request_id)
             worked = await unless_disconnected(request, service.classify(asked, deadline))
         made = CLASSIFY_FORMS.render(worked.reply, media_type)
@@ -152,36 +175,6 @@ def _probes(readiness: Readiness) -> APIRouter:
     return router
 
 
-class _ObservedRoute(APIRoute):
-    """A route whose calls are watched from their query to their answer, a query that does not fit included."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's own handler, watched."""
-        handle = super().get_route_handler()
-        operation: Operation = self.name  # type: ignore[assignment]
-        known = [name for parameters in self.dependant.query_params for name in _names(parameters)]
-
-        async def observed(request: Request) -> Response:
-            calls: CallLog = request.app.state.calls
-            caller = request.client.host if request.client else ""
-            async with calls.observe("rest", operation, request.state.request_id, caller=caller) as call:
-                request.state.call = call
-                if request.state.refusal:
-                    raise request.state.refusal
-                try:
-                    return await handle(request)
-                except RequestValidationError as error:
-                    raise invalid_query(error, known) from error
-
-        return observed
-
-
-def _names(parameters: Any) -> list[str]:
-    """The query parameters that one pydantic model of them holds."""
-    model: type[BaseModel] = parameters.field_info.annotation
-    return list(model.model_fields)
-
-
 def _choose(request: Request, forms: Forms[Any]) -> str:
     """The form that the caller wants. Raises NotAcceptable."""
     chosen = choose_media_type(",".join(request.headers.getlist("accept")), forms.media_types)
@@ -217,7 +210,11 @@ def _answer(request: Request, problem: Problem, *, status: int | None = None) ->
 async def _answer_coded(request: Request, error: Exception) -> Response:
     if not isinstance(error, CodedError):
         raise error
-    return _answer(request, error.to_problem(), status=406 if isinstance(error, NotAcceptable) else None)
+    status = next((status for kind, status in _HTTP_ONLY.items() if isinstance(error, kind)), None)
+    answer = _answer(request, error.to_problem(), status=status)
+    if isinstance(error, SlowUpload):
+        answer.headers["connection"] = "close"  # what is still to come of it would take as long
+    return answer
 
 
 async def _answer_http(metrics: Metrics, request: Request, error: Exception) -> Response:

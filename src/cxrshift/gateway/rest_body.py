@@ -22,8 +22,25 @@ _FORM_SLACK = 64 << 10
 _T = TypeVar("_T")
 
 
-async def read_image(request: Request, limit: int) -> bytes:
-    """The image file in ``request``. Raises TooLarge, InvalidRequest or Cancelled."""
+class SlowUpload(InvalidRequest):
+    """The caller takes too long to send its image."""
+
+
+async def read_image(request: Request, limit: int, *, seconds: float) -> bytes:
+    """The image file in ``request``, which must have come in ``seconds``.
+
+    Raises TooLarge, InvalidRequest, SlowUpload or Cancelled.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read(request, limit)
+    except TimeoutError as error:
+        raise SlowUpload(
+            f"The image did not come within {seconds:g} seconds; send it faster, or a smaller one."
+        ) from error
+
+
+async def _read(request: Request, limit: int) -> bytes:
     is_form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
     body = _limited(request, limit, limit + _FORM_SLACK if is_form else limit)
     try:

@@ -6,26 +6,26 @@ import asyncio
 import json
 import logging
 import os
-import socket
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import grpc
-import uvicorn
-from prometheus_client import make_asgi_app
 
 from cxrshift.audit import AuditTrail
 from cxrshift.config import Settings
+from cxrshift.gateway.access.door import Door
 from cxrshift.gateway.calls import CallLog
 from cxrshift.gateway.grpc_app import make_grpc_server
+from cxrshift.gateway.http_server import HttpServer
 from cxrshift.gateway.metrics import Metrics
+from cxrshift.gateway.operator_app import make_operator_app
 from cxrshift.gateway.readiness import Readiness
 from cxrshift.gateway.rest_app import RestParts, make_rest_app
 from cxrshift.gateway.service import ExplainService
+from cxrshift.gateway.tls import TlsFiles, http_context
 from cxrshift.gateway.upstream import Upstream
 from cxrshift.telemetry import log_event
 
@@ -75,10 +75,14 @@ class Gateway:
         exits.push_async_callback(upstream.close)
         readiness = Readiness(upstream, settings.models, timeout=settings.readiness_timeout)
         audit = exits.enter_context(AuditTrail(settings.audit_file)) if settings.audit_file else None
-        service, calls = ExplainService(settings, upstream, metrics), CallLog(metrics, audit)
-        rest_app = make_rest_app(RestParts(service, calls, metrics, readiness, settings))
-        rest = exits.enter_context(_HttpServer(rest_app, settings, settings.rest_port))
-        numbers = exits.enter_context(_HttpServer(make_asgi_app(metrics.registry), settings, settings.metrics_port))
+        door = Door.of(settings)
+        service, calls = ExplainService(settings, upstream, metrics), CallLog(metrics, door, audit)
+        rest_app = make_rest_app(RestParts(service, calls, metrics, readiness, door, settings))
+        files = TlsFiles.of(settings)
+        tls = http_context(files) if files else None
+        rest = exits.enter_context(HttpServer(rest_app, settings, settings.rest_port, tls=tls))
+        operator_app = make_operator_app(metrics, readiness)
+        numbers = exits.enter_context(HttpServer(operator_app, settings, settings.metrics_port))
         rpc, grpc_port = make_grpc_server(service, calls, readiness, settings)
         await rpc.start()
         await rest.start()
@@ -89,60 +93,15 @@ class Gateway:
         if settings.ports_file:
             _write_whole(settings.ports_file, json.dumps(asdict(self.ports)))
             exits.callback(settings.ports_file.unlink, missing_ok=True)
-        log_event(logger, "listening", host=settings.host, **asdict(self.ports))
+        access = "open" if door.is_open else "by key or token"
+        log_event(logger, "listening", host=settings.host, access=access, tls=str(bool(tls)), **asdict(self.ports))
 
-    async def _drain(self, readiness: Readiness, rest: _HttpServer, rpc: grpc.aio.Server) -> None:
+    async def _drain(self, readiness: Readiness, rest: HttpServer, rpc: grpc.aio.Server) -> None:
+        """Say not ready; serve on until those who send callers here have heard of it; then close the door."""
         log_event(logger, "draining")
         readiness.stopping.set()
+        await asyncio.sleep(self.settings.drain_delay)
         await asyncio.gather(rpc.stop(self.settings.drain_seconds), rest.stop())
-
-
-class _HttpServer:
-    """uvicorn on a socket of our own, which is bound from the start and so has a port."""
-
-    def __init__(self, app: Any, settings: Settings, port: int) -> None:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        self._socket = socket.create_server((settings.host, port), family=family, backlog=1024)
-        # asyncio does this for sockets of its own only; without it an answer on a kept connection waits 40 ms.
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.port = int(self._socket.getsockname()[1])
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
-        )
-        self._server = _DeafServer(config)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._socket.close()
-
-    async def start(self) -> None:
-        self._running = asyncio.create_task(self._server.serve(sockets=[self._socket]))
-        while not self._server.started:
-            await asyncio.sleep(0.005)
-            if self._running.done():
-                self._running.result()
-                raise RuntimeError("The HTTP server ended while starting.")
-
-    async def stop(self) -> None:
-        self._server.should_exit = True
-        await self._running
-
-
-class _DeafServer(uvicorn.Server):
-    """Leaves signals to whoever runs the gateway: three servers share one process."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -42,8 +42,22 @@ STATUSES: Mapping[ProblemCode, Status] = {
     ProblemCode.DEADLINE: Status(StatusCode.DEADLINE_EXCEEDED, 504, "Deadline exceeded"),
 }
 
-HTTP_TITLES: Mapping[int, str] = {404: "Not found", 405: "Method not allowed", 406: "Not acceptable"}
+HTTP_TITLES: Mapping[int, str] = {
+    404: "Not found",
+    405: "Method not allowed",
+    406: "Not acceptable",
+    408: "Request timeout",
+    431: "Request header fields too large",
+    501: "Not implemented",
+}
 """Statuses that only HTTP has; their problems are INVALID_REQUEST."""
+_WRONG_HTTP: Mapping[int, str] = {
+    400: "This is not a request of HTTP/1.1 that is read alike by everyone; send one length, or chunks, and no more.",
+    408: "The request did not come in time; send its headers at once.",
+    431: "The request's headers are too long; 64 KiB are read.",
+    501: "No transfer coding but chunked is understood.",
+}
+"""What is wrong with a request that is refused before any operation sees it."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +81,21 @@ def http_problem(problem: Problem, request_id: str, *, status: int | None = None
         "request_id": request_id,
     }
     headers = {"content-type": PROBLEM_MEDIA_TYPE, "cache-control": "no-store"}
+    if problem.code is ProblemCode.UNAUTHENTICATED:
+        headers["www-authenticate"] = "Bearer"
     if problem.retry_after is not None:
         document["retry_after"] = problem.retry_after
         headers["retry-after"] = whole_seconds(problem.retry_after)
     return HttpProblem(status or entry.http, headers, dump_json(document))
+
+
+def http_only_problem(status: int, request_id: str) -> HttpProblem:
+    """A request that is malformed as HTTP; a ``status`` that is not known here becomes 400."""
+    known = status if status in _WRONG_HTTP else 400
+    problem = Problem(ProblemCode.INVALID_REQUEST, _WRONG_HTTP[known])
+    rendered = http_problem(problem, request_id, status=known if known in HTTP_TITLES else None)
+    length = {"content-length": str(len(rendered.body)), REQUEST_ID: request_id}
+    return HttpProblem(rendered.status, {**rendered.headers, **length}, rendered.body)
 
 
 def grpc_problem(problem: Problem, request_id: str) -> tuple[tuple[str, str | bytes], ...]:
