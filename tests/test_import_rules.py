@@ -92,6 +92,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "skimage": ("cxrshift.training", "cxrshift.evaluation"),
     "sklearn": ("cxrshift.training", "cxrshift.evaluation"),
     "pandas": (),
+    "jwt": ("cxrshift.gateway.access",),
     "captum": ("cxrshift.core.saliency",),
     "google": (API, CLIENT, "cxrshift.gateway", "explain_handler"),
 }

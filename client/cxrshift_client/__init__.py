@@ -47,7 +47,7 @@ from .errors import (
 )
 from .methods import ListModels
 from .request import Choices, ImageLike
-from .settings import Retry, Timeout
+from .settings import Retry, Timeout, Tls
 from .transports import AsyncTransport, MockTransport, Transport
 
 __all__ = [
@@ -90,6 +90,7 @@ __all__ = [
     "ServiceFault",
     "StopReason",
     "Timeout",
+    "Tls",
     "Transport",
     "UnreachableError",
 ]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
@@ -15,7 +14,7 @@ from .attempts import Patience
 from .errors import BusyError
 from .methods import CLASSIFY, EXPLAIN, LIST_MODELS, ListModels, Method
 from .request import Choices, ImageLike, classify_request, explain_request, new_request_id
-from .settings import Retry, Timeout
+from .settings import Retry, Timeout, Tls
 from .transports import (
     AsyncTransport,
     Connection,
@@ -40,12 +39,18 @@ class _Settings:
         timeout: Timeout | None = None,
         retry: Retry | None = None,
         headers: Mapping[str, str] | None = None,
-        ca_file: str | Path | None = None,
+        token: str | Callable[[], str] | None = None,
+        tls: Tls | None = None,
     ) -> None:
         timeout = timeout or Timeout()
         self._patience = Patience(timeout, retry or Retry())
-        trust = None if ca_file is None else Path(ca_file)
-        self._connection = Connection(parse_address(address), tuple((headers or {}).items()), trust, timeout)
+        self._connection = Connection(
+            parse_address(address),
+            tuple((name.lower(), value) for name, value in (headers or {}).items()),
+            (lambda: token) if isinstance(token, str) else token,
+            tls or Tls(),
+            timeout,
+        )
 
     def _total(self, choices: Choices) -> float | None:
         return choices.get("timeout", self._patience.timeout.total)
@@ -59,8 +64,8 @@ class Client(_Settings):
             print(reply.explanations[0].score)
 
     ``address`` chooses the transport: ``grpc://``, ``grpcs://``, ``http://`` or ``https://``. ``headers`` go with
-    every call, an authorization for one; ``ca_file`` holds PEM certificates to trust. Every method raises the errors
-    of ``cxrshift_client.errors``.
+    every call, and so does ``token``, an API key or an OIDC access token; give a function where it changes with time.
+    Every method raises the errors of ``cxrshift_client.errors``.
     """
 
     def __init__(
@@ -70,10 +75,11 @@ class Client(_Settings):
         timeout: Timeout | None = None,
         retry: Retry | None = None,
         headers: Mapping[str, str] | None = None,
-        ca_file: str | Path | None = None,
+        token: str | Callable[[], str] | None = None,
+        tls: Tls | None = None,
         transport: Transport | None = None,
     ) -> None:
-        super().__init__(address, timeout=timeout, retry=retry, headers=headers, ca_file=ca_file)
+        super().__init__(address, timeout=timeout, retry=retry, headers=headers, token=token, tls=tls)
         self._transport = transport or open_transport(self._connection)
 
     def explain(self, image: ImageLike, **choices: Unpack[Choices]) -> ExplainReply:
@@ -138,10 +144,11 @@ class AsyncClient(_Settings):
         timeout: Timeout | None = None,
         retry: Retry | None = None,
         headers: Mapping[str, str] | None = None,
-        ca_file: str | Path | None = None,
+        token: str | Callable[[], str] | None = None,
+        tls: Tls | None = None,
         transport: AsyncTransport | None = None,
     ) -> None:
-        super().__init__(address, timeout=timeout, retry=retry, headers=headers, ca_file=ca_file)
+        super().__init__(address, timeout=timeout, retry=retry, headers=headers, token=token, tls=tls)
         self._transport = transport or open_async_transport(self._connection)
 
     async def explain(self, image: ImageLike, **choices: Unpack[Choices]) -> ExplainReply:

@@ -46,7 +46,7 @@ class GrpcTransport:
 
     def __init__(self, connection: Connection) -> None:
         self._address = connection.address
-        self._headers = _metadata(connection)
+        self._call_headers = connection.call_headers
         credentials = _credentials(connection)
         if credentials is None:
             self._channel = grpc.insecure_channel(self._address.target, _UNLIMITED)
@@ -78,9 +78,8 @@ class GrpcTransport:
     def is_ready(self, seconds: float | None) -> bool:
         """Whether grpc.health.v1 says SERVING."""
         try:
-            return bool(
-                self._channel.unary_unary(_HEALTH, _as_is, _as_is)(_WHOLE_SERVER, seconds, self._headers) == _SERVING
-            )
+            call = self._channel.unary_unary(_HEALTH, _as_is, _as_is)
+            return bool(call(_WHOLE_SERVER, seconds, self._call_headers()) == _SERVING)
         except grpc.RpcError as error:
             raise _translate(error, self._address, "") from error
 
@@ -89,7 +88,7 @@ class GrpcTransport:
         self._channel.close()
 
     def _with(self, request_id: str) -> Metadata:
-        return (*self._headers, (REQUEST_ID, request_id))
+        return (*self._call_headers(), (REQUEST_ID, request_id))
 
 
 class AsyncGrpcTransport:
@@ -98,7 +97,7 @@ class AsyncGrpcTransport:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._address = connection.address
-        self._headers = _metadata(connection)
+        self._call_headers = connection.call_headers
         self._opened: grpc.aio.Channel | None = None
 
     async def asend(self, method: Method[Q, R], request: Q, request_id: str, seconds: float | None) -> R:
@@ -128,7 +127,7 @@ class AsyncGrpcTransport:
         """Whether grpc.health.v1 says SERVING."""
         call = self._channel().unary_unary(_HEALTH, _as_is, _as_is)
         try:
-            return bool(await call(_WHOLE_SERVER, timeout=seconds, metadata=self._headers) == _SERVING)
+            return bool(await call(_WHOLE_SERVER, timeout=seconds, metadata=self._call_headers()) == _SERVING)
         except grpc.RpcError as error:
             raise _translate(error, self._address, "") from error
 
@@ -147,18 +146,14 @@ class AsyncGrpcTransport:
         return self._opened
 
     def _with(self, request_id: str) -> Metadata:
-        return (*self._headers, (REQUEST_ID, request_id))
-
-
-def _metadata(connection: Connection) -> Metadata:
-    """The headers, with keys in lower case as gRPC wants them."""
-    return tuple((name.lower(), value) for name, value in connection.headers)
+        return (*self._call_headers(), (REQUEST_ID, request_id))
 
 
 def _credentials(connection: Connection) -> grpc.ChannelCredentials | None:
     if not connection.address.secure:
         return None
-    return grpc.ssl_channel_credentials(connection.ca_file.read_bytes() if connection.ca_file else None)
+    files = (connection.tls.ca_file, connection.tls.key, connection.tls.certificate)
+    return grpc.ssl_channel_credentials(*(file.read_bytes() if file else None for file in files))
 
 
 def _as_is(data: bytes) -> bytes:

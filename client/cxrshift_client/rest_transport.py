@@ -53,9 +53,7 @@ class RestTransport:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._http = httpx.Client(
-            base_url=connection.address.url, headers=connection.headers, verify=_trust(connection)
-        )
+        self._http = httpx.Client(base_url=connection.address.url, verify=_trust(connection))
 
     def send(self, method: Method[Q, R], request: Q, request_id: str, seconds: float | None) -> R:
         """One call."""
@@ -79,7 +77,7 @@ class RestTransport:
         # httpx limits each read, not their sum: a body that trickles in is watched here.
         deadline = None if seconds is None else time.monotonic() + seconds
         with _translated(self._connection.address, request_id):
-            request = _request(self._http, form, request_id, _limits(self._connection, seconds))
+            request = _request(self._http, form, request_id, self._connection, seconds)
             response = self._http.send(request, stream=True)
             try:
                 chunks = []
@@ -97,9 +95,7 @@ class AsyncRestTransport:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._http = httpx.AsyncClient(
-            base_url=connection.address.url, headers=connection.headers, verify=_trust(connection)
-        )
+        self._http = httpx.AsyncClient(base_url=connection.address.url, verify=_trust(connection))
 
     async def asend(self, method: Method[Q, R], request: Q, request_id: str, seconds: float | None) -> R:
         """One call."""
@@ -123,7 +119,7 @@ class AsyncRestTransport:
     async def _receive(self, form: HttpForm, request_id: str, seconds: float | None) -> _Received:
         with _translated(self._connection.address, request_id):
             async with asyncio.timeout(seconds):
-                request = _request(self._http, form, request_id, _limits(self._connection, seconds))
+                request = _request(self._http, form, request_id, self._connection, seconds)
                 response = await self._http.send(request)
         return _Received(response.status_code, response.headers, response.content)
 
@@ -131,7 +127,10 @@ class AsyncRestTransport:
 def _trust(connection: Connection) -> ssl.SSLContext:
     if not connection.address.secure:
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used: reading the system's certificates takes time
-    return ssl.create_default_context(cafile=connection.ca_file)
+    context = ssl.create_default_context(cafile=connection.tls.ca_file)
+    if connection.tls.certificate:
+        context.load_cert_chain(connection.tls.certificate, connection.tls.key)
+    return context
 
 
 def _limits(connection: Connection, seconds: float | None) -> httpx.Timeout:
@@ -140,19 +139,22 @@ def _limits(connection: Connection, seconds: float | None) -> httpx.Timeout:
 
 
 def _request(
-    http: httpx.Client | httpx.AsyncClient, form: HttpForm, request_id: str, limits: httpx.Timeout
+    http: httpx.Client | httpx.AsyncClient,
+    form: HttpForm,
+    request_id: str,
+    connection: Connection,
+    seconds: float | None,
 ) -> httpx.Request:
-    seconds = limits.read
     if seconds is not None and seconds <= 0.0:
         raise error_of(_LATE, request_id)
-    headers = {"accept": PROTOBUF}
+    headers = {**dict(connection.call_headers()), "accept": PROTOBUF}
     if request_id:
         headers[REQUEST_ID] = request_id
     query = form.query
     if form.verb == "POST":
         headers["content-type"] = "application/octet-stream"
         query += () if seconds is None else (("timeout", f"{seconds:.3f}"),)  # the service drops what comes too late
-    content = form.content or None
+    content, limits = form.content or None, _limits(connection, seconds)
     return http.build_request(form.verb, form.path, params=query, content=content, headers=headers, timeout=limits)
 
 

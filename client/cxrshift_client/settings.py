@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,18 @@ class Timeout:
     """For the whole call: every attempt and every wait between them."""
     connect: float = 5.0
     """For reaching the service over REST. Over gRPC the channel itself tells when nothing listens."""
+
+
+@dataclass(frozen=True)
+class Tls:
+    """PEM files for https:// and grpcs://."""
+
+    ca_file: Path | None = None
+    """Certificates to trust instead of the system's."""
+    certificate: Path | None = None
+    """What this side shows of itself, to a service that asks for client certificates (mutual TLS)."""
+    key: Path | None = None
+    """The certificate's private key."""
 
 
 @dataclass(frozen=True)

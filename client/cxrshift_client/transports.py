@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -12,7 +11,7 @@ from cxrshift_api.types import Explained, ExplainEvent, ExplainReply, ExplainReq
 
 from .errors import error_of, refuse
 from .methods import EXPLAIN, Method
-from .settings import Timeout
+from .settings import Timeout, Tls
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -73,10 +72,15 @@ class Connection:
 
     address: Address
     headers: tuple[tuple[str, str], ...] = ()
-    """Sent with every call, as HTTP headers or gRPC metadata: an authorization, for one."""
-    ca_file: Path | None = None
-    """PEM certificates to trust instead of the system's, for https and grpcs."""
+    """Sent with every call, as HTTP headers or gRPC metadata; names in lower case."""
+    token: Callable[[], str] | None = None
+    """Gives the API key or token that goes with a call."""
+    tls: Tls = field(default_factory=Tls)
     timeout: Timeout = field(default_factory=Timeout)
+
+    def call_headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers of a call that is made now."""
+        return self.headers if self.token is None else (*self.headers, ("authorization", f"Bearer {self.token()}"))
 
 
 class Transport(Protocol):

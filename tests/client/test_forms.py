@@ -31,6 +31,7 @@ from cxrshift_client import (
     Retry,
     ServiceFault,
     Timeout,
+    Tls,
 )
 from cxrshift_client.attempts import Patience
 from cxrshift_client.methods import EXPLAIN
@@ -248,13 +249,13 @@ def test_a_service_with_a_certificate_of_its_own_is_trusted_by_ca_file(tmp_path:
     subprocess.run([*command, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     credentials = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
     with serve_grpc(Service(), credentials) as service:
-        with Client(service.address, ca_file=certificate) as client:
+        with Client(service.address, tls=Tls(certificate)) as client:
             assert client.list_models()[0].name == "phantom"
         with Client(service.address, retry=ONCE) as client, pytest.raises(BusyError):
             client.list_models()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
-    with serve_rest(Service(), tls) as service, Client(service.address, ca_file=certificate) as client:
+    with serve_rest(Service(), tls) as service, Client(service.address, tls=Tls(certificate)) as client:
         assert client.list_models()[0].name == "phantom"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cxrshift_api.types import ClassifyReply, ExplainReply, Problem
-from cxrshift_client.errors import ExplainerError, UnreachableError, error_of
+from cxrshift_client.errors import AccessError, ExplainerError, UnreachableError, error_of
 from cxrshift_client.request import Choices, explain_request, new_request_id
 
 from ..defaults import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from cxrshift_client import Client
+    from cxrshift_client import Client, Retry, Timeout
 
     from ..core.engine import Engine
     from ..image.radiograph import Radiograph
@@ -98,20 +99,32 @@ def open_asker(server: str, model: str, *, local: bool, timeout: float) -> Itera
 
         yield EngineAsker(Engine(load_model(model or DEFAULT_MODEL)), decode_radiograph)
         return
-    from cxrshift_client import Client, Retry, Timeout
+    from cxrshift_client import Retry, Timeout
 
-    with Client(server, timeout=Timeout(timeout), retry=Retry(attempts=1)) as client:
+    with open_client(server, timeout=Timeout(timeout), retry=Retry(attempts=1)) as client:
         _greet(client)
     # Many files meet a full queue sooner or later; only the timeout ends the waiting then.
-    with Client(server, timeout=Timeout(timeout), retry=Retry(attempts=1000, longest_wait=5.0)) as client:
+    with open_client(server, timeout=Timeout(timeout), retry=Retry(attempts=1000, longest_wait=5.0)) as client:
         yield ServiceAsker(client, model)
 
 
+def open_client(server: str, *, timeout: Timeout | None = None, retry: Retry | None = None) -> Client:
+    """A client that shows what ``CXRSHIFT_TOKEN_FILE`` holds and trusts what ``CXRSHIFT_CA_FILE`` holds.
+
+    Files, since what stands on a command line or in an environment is seen by others. Raises OSError.
+    """
+    from cxrshift_client import Client, Tls
+
+    token_file, ca_file = os.environ.get("CXRSHIFT_TOKEN_FILE"), os.environ.get("CXRSHIFT_CA_FILE")
+    token = Path(token_file).read_text("utf-8").strip() if token_file else None
+    return Client(server, timeout=timeout, retry=retry, token=token, tls=Tls(Path(ca_file) if ca_file else None))
+
+
 def _greet(client: Client) -> None:
-    """Raise UnreachableError at once where nothing answers, rather than for each file after many attempts."""
+    """Raise at once where nothing answers or nobody is let in, rather than for each file after many attempts."""
     try:
         client.list_models()
-    except UnreachableError:
+    except (AccessError, UnreachableError):
         raise
     except ExplainerError:
         pass  # it is there; the files will meet what is wrong

@@ -47,9 +47,9 @@ def list_models(
 
 
 def _served(server: str) -> list[tuple[ModelInfo, str]]:
-    from cxrshift_client import Client
+    from .askers import open_client
 
-    with Client(server) as client:
+    with open_client(server) as client:
         return [(info, server) for info in client.list_models()]
 
 

@@ -35,7 +35,8 @@ Server = Annotated[
     typer.Option(
         metavar="URL",
         envvar="CXRSHIFT_SERVER",
-        help="The service to ask: grpc://HOST:8001, grpcs://, http://HOST:8000 or https://.",
+        help="The service to ask: grpc://HOST:8001, grpcs://, http://HOST:8000 or https://. Its API key or token is "
+        "in the file that CXRSHIFT_TOKEN_FILE names, certificates to trust in the one that CXRSHIFT_CA_FILE names.",
         rich_help_panel="Who answers",
     ),
 ]

@@ -20,8 +20,9 @@ from cxrshift.config import Settings
 from cxrshift.gateway.status import HttpProblem, http_only_problem
 from cxrshift.telemetry import new_request_id
 
-_HEAD_SECONDS = 10.0
+HEAD_SECONDS = 10.0
 """In which a request's line and headers must have come."""
+_LINGER_SECONDS = 1.0
 
 
 class HttpServer:
@@ -77,17 +78,19 @@ class _DeafServer(uvicorn.Server):
 
 
 class _PatientProtocol(H11Protocol):
-    """Waits for a request's head no longer than ``_HEAD_SECONDS``, and tells what is wrong with a malformed one."""
+    """Waits for a request's head no longer than ``HEAD_SECONDS``, and tells what is wrong with a malformed one."""
 
     _patience: asyncio.TimerHandle | None = None
+    _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._watch_head()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch_head()
+        if not self._refused:
+            super().data_received(data)
+            self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -108,7 +111,7 @@ class _PatientProtocol(H11Protocol):
         if self.transport.is_closing() or not (answered or self.conn.their_state is h11.IDLE):
             self._forget_head()
         elif self._patience is None and self.timeout_keep_alive_task is None:
-            self._patience = self.loop.call_later(_HEAD_SECONDS, self._refuse, 408)
+            self._patience = self.loop.call_later(HEAD_SECONDS, self._refuse, 408)
 
     def _forget_head(self) -> None:
         if self._patience is not None:
@@ -126,4 +129,11 @@ class _PatientProtocol(H11Protocol):
                 h11.EndOfMessage(),
             ):
                 self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+        self._forget_head()
+        self._refused = True
+        if self.transport.can_write_eof():
+            # Closed at once, with bytes unread, the connection would be reset and take the answer with it.
+            self.transport.write_eof()
+            self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+        else:
+            self.transport.close()

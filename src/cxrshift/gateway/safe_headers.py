@@ -17,6 +17,8 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
+_LONGEST, _MOST = 32 << 10, 100
+"""Bytes and number of a request's headers that are taken."""
 _ONE_YEAR = "max-age=31536000"
 
 
@@ -40,19 +42,23 @@ class SafeHeaders:
                     headers["connection"] = "close"
             await send(message)
 
-        if scope["type"] == "http" and _is_ambiguous(Headers(scope=scope)):
-            await _refuse(send_safely)
+        status = _fault(Headers(scope=scope)) if scope["type"] == "http" else None
+        if status:
+            await _refuse(send_safely, status)
         else:
             await self._app(scope, receive, send_safely)
 
 
-def _is_ambiguous(headers: Headers) -> bool:
-    """Whether a proxy may have seen it end elsewhere, so that its body smuggles another in (RFC 9112 section 6.3)."""
-    return "transfer-encoding" in headers and "content-length" in headers
+def _fault(headers: Headers) -> int | None:
+    """The status that a request's headers earn by themselves."""
+    if len(headers.raw) > _MOST or sum(len(name) + len(value) for name, value in headers.raw) > _LONGEST:
+        return 431
+    # A proxy may have seen it end elsewhere, so that its body smuggles another in (RFC 9112 section 6.3).
+    return 400 if "transfer-encoding" in headers and "content-length" in headers else None
 
 
-async def _refuse(send: Send) -> None:
-    problem = http_only_problem(400, new_request_id())
+async def _refuse(send: Send, status: int) -> None:
+    problem = http_only_problem(status, new_request_id())
     headers = [(name.encode(), value.encode()) for name, value in {**problem.headers, "connection": "close"}.items()]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": problem.body})

@@ -54,7 +54,7 @@ HTTP_TITLES: Mapping[int, str] = {
 _WRONG_HTTP: Mapping[int, str] = {
     400: "This is not a request of HTTP/1.1 that is read alike by everyone; send one length, or chunks, and no more.",
     408: "The request did not come in time; send its headers at once.",
-    431: "The request's headers are too long; 64 KiB are read.",
+    431: "The request's headers are too long; 100 of 32 KiB together are taken.",
     501: "No transfer coding but chunked is understood.",
 }
 """What is wrong with a request that is refused before any operation sees it."""

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -18,13 +19,13 @@ from prometheus_client import start_http_server
 
 from cxrshift.audit import SOURCE_ID, Action, AuditRecord, AuditTrail, Outcome
 from cxrshift.telemetry import describe_fault, log_event
-from cxrshift_client import Client, Retry
+from cxrshift_client import Client, Retry, Tls
 
 from .destinations import open_sender
 from .intake import Intake
 from .metrics import BridgeMetrics
 from .scp import StorageScp
-from .settings import BridgeSettings
+from .settings import BridgeSettings, ServiceSettings
 from .spool import Spool
 from .stow import StowServer
 from .work import Work
@@ -63,10 +64,7 @@ class Bridge:
         spool = exits.enter_context(Spool(settings.spool.folder))
         audit = exits.enter_context(AuditTrail(settings.audit))
         metrics = BridgeMetrics(spool, settings.destinations)
-        # The spool is what tries again: waits inside the client would hold one of its few places.
-        client = exits.enter_context(
-            Client(settings.service.address, retry=Retry(attempts=1), ca_file=settings.service.trusted)
-        )
+        client = exits.enter_context(_open_client(settings.service))
         senders = {name: open_sender(destination) for name, destination in settings.destinations.items()}
         work = Work(settings, spool, client, senders, metrics, audit)
         dispatcher = exits.enter_context(_Dispatcher(settings, spool, work))
@@ -90,6 +88,17 @@ class Bridge:
 
 def _say(audit: AuditTrail, action: Action) -> None:
     audit.write(AuditRecord(action, SOURCE_ID, "", Outcome.SUCCESS, datetime.now(UTC)))
+
+
+def _open_client(service: ServiceSettings) -> Client:
+    """One that tries once: the spool is what tries again, and waits in the client would hold one of its few places."""
+    token_file, tls = service.token_file, service.tls
+    token = partial(_read_token, token_file) if token_file else None
+    return Client(service.address, retry=Retry(attempts=1), token=token, tls=Tls(tls.trusted, tls.certificate, tls.key))
+
+
+def _read_token(file: Path) -> str:
+    return file.read_text("utf-8").strip()
 
 
 class _Dispatcher:

@@ -50,8 +50,9 @@ class ServiceSettings(_Table):
 
     address: str = "grpc://127.0.0.1:8001"
     """grpc://, grpcs://, http:// or https://."""
-    trusted: Path | None = None
-    """PEM file of the certificates to trust."""
+    token_file: Path | None = None
+    """Holds the API key or token that this bridge shows; read again for each call."""
+    tls: Certificate = Certificate()
     timeout: Seconds = 300.0
     """For one explanation, waiting included."""
     at_once: Annotated[int, Field(ge=1, le=64)] = 4

@@ -1,0 +1,50 @@
+"""``cxrshift keys``, and what a key opens."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from cxrshift.cli.app import app
+from cxrshift.gateway.access.api_keys import KeyRing
+
+runner = CliRunner()
+
+
+def run(*arguments: str) -> str:
+    result = runner.invoke(app, ["keys", *arguments])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(tmp_path: Path) -> None:
+    file = tmp_path / "keys.toml"
+    text = run("create", "ward-platform", "--role", "classify", "--days", "30", "--file", str(file)).strip()
+    other = run("create", "triage", "--file", str(file)).strip()
+    assert KeyRing(file).find(text).name == "ward-platform"
+    listed = [json.loads(line) for line in run("list", "--file", str(file), "--json").splitlines()]
+    assert [(key["name"], key["roles"]) for key in listed] == [
+        ("ward-platform", ["classify"]),
+        ("triage", ["explain", "classify"]),
+    ]
+    assert text.split("_", 2)[2] not in run("list", "--file", str(file)) + file.read_text()
+    run("revoke", listed[0]["id"], "--file", str(file))
+    assert [key["name"] for key in map(json.loads, run("list", "--file", str(file), "--json").splitlines())] == [
+        "triage"
+    ]
+    assert KeyRing(file).find(other).name == "triage"
+
+
+def test_what_is_wrong_with_a_key_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "keys.toml"
+    named = runner.invoke(app, ["keys", "create", "a\nb", "--file", str(file)])
+    assert (named.exit_code, file.exists()) == (2, False)
+    run("create", "triage", "--file", str(file))
+    unknown = runner.invoke(app, ["keys", "revoke", "00000000", "--file", str(file)])
+    assert unknown.exit_code == 2
+    assert "no key 00000000" in unknown.stderr
+    missing = runner.invoke(app, ["keys", "list", "--file", str(tmp_path / "none.toml")])
+    assert missing.exit_code == 2
+    assert "cannot be read" in missing.stderr
