@@ -23,7 +23,7 @@ import torch
 from google.protobuf.message import DecodeError
 
 from cxrshift.core.engine import Engine, EngineReply, Order
-from cxrshift.errors import CodedError, InternalError, InvalidRequest, TooLarge, UnsupportedImage
+from cxrshift.errors import CodedError, DeadlineExceeded, InternalError, InvalidRequest, TooLarge, UnsupportedImage
 from cxrshift.image.decode import decode_radiograph
 from cxrshift.image.radiograph import Radiograph
 from cxrshift.models.loader import load_model
@@ -66,6 +66,17 @@ class Describe:
 
 
 Request: TypeAlias = ExplainRequest | ClassifyRequest | Describe
+
+
+@dataclass(frozen=True)
+class _Arrived:
+    """One row of a batch."""
+
+    request: Request | Problem
+    deadline: float | None = None
+    """Moment of ``time.perf_counter()`` after which an answer is of no use."""
+
+
 Result: TypeAlias = ExplainReply | ClassifyReply | ModelInfo | Problem
 
 
@@ -84,12 +95,22 @@ class Worker:
     def answer(self, works: Sequence[object]) -> list[bytes]:
         """Answer a batch: one serialized WorkReply for each serialized WorkRequest, in their order."""
         started = time.perf_counter()
-        parsed = [_parse(work) for work in works]
+        arrived = [_parse(work) for work in works]
+        parsed, deadlines = [a.request for a in arrived], [a.deadline for a in arrived]
         radiographs = self._each(self._decode, parsed)
         decoded = time.perf_counter()
         requests = [r if isinstance(r, Problem) else q for q, r in zip(parsed, radiographs, strict=True)]
-        scores = self._classify([r for _, r in _ready(requests, radiographs, ClassifyRequest)])
-        explained = self._explain([Order(r, q.options) for q, r in _ready(requests, radiographs, ExplainRequest)])
+        films = [
+            radiograph
+            for request, radiograph in zip(requests, radiographs, strict=True)
+            if isinstance(request, ClassifyRequest) and isinstance(radiograph, Radiograph)
+        ]
+        orders = [
+            Order(radiograph, request.options, deadline)
+            for request, radiograph, deadline in zip(requests, radiographs, deadlines, strict=True)
+            if isinstance(request, ExplainRequest) and isinstance(radiograph, Radiograph)
+        ]
+        scores, explained = self._classify(films), self._explain(orders)
         stages = replace(explained.stages, decode=decoded - started, total=time.perf_counter() - started)
         report = codec.encode_report(WorkReport(batch_size=len(works), rows=explained.rows, stages=stages))
         results = self._results(requests, iter(scores), iter(explained.outcomes))
@@ -225,11 +246,24 @@ def warm_up(engine: Engine) -> None:
         engine.explain([Order(radiograph, options)])
 
 
-def _parse(work: object) -> Request | Problem:
+def _parse(work: object) -> _Arrived:
+    """What a row asks for, if there is still time for it: what nobody waits for any more never reaches the engine."""
     if not isinstance(work, bytes | bytearray):
-        return InvalidRequest("The input named work must hold a serialized WorkRequest.").to_problem()
+        return _Arrived(InvalidRequest("The input named work must hold a serialized WorkRequest.").to_problem())
     try:
         message = pb.WorkRequest.FromString(bytes(work))
+    except DecodeError:
+        return _Arrived(InvalidRequest("The work is not a serialized WorkRequest.").to_problem())
+    if not message.HasField("expires"):
+        return _Arrived(_read(message))
+    left = message.expires - time.time()
+    if left <= 0.0:
+        return _Arrived(DeadlineExceeded("The request's time was over before a worker could take it.").to_problem())
+    return _Arrived(_read(message), time.perf_counter() + left)
+
+
+def _read(message: pb.WorkRequest) -> Request | Problem:
+    try:
         if message.HasField("explain"):
             return codec.decode_explain_request(message.explain)
         if message.HasField("classify"):
@@ -238,8 +272,6 @@ def _parse(work: object) -> Request | Problem:
             return Describe()
     except codec.CodecError as error:  # its text names a field, never its content
         return InvalidRequest(str(error)).to_problem()
-    except DecodeError:
-        return InvalidRequest("The work is not a serialized WorkRequest.").to_problem()
     return InvalidRequest("The WorkRequest asks for nothing; set explain, classify or describe.").to_problem()
 
 
@@ -263,13 +295,6 @@ def _refuse_stranger(found: tuple[Explanation, ...] | Problem) -> tuple[Explanat
     return UnsupportedImage(
         "The image is unlike the radiographs that the model was trained on. This service refuses such images."
     ).to_problem()
-
-
-def _ready(
-    requests: Sequence[Request | Problem], radiographs: Sequence[Radiograph | Problem | None], kind: type[_T]
-) -> list[tuple[_T, Radiograph]]:
-    pairs = zip(requests, radiographs, strict=True)
-    return [(q, r) for q, r in pairs if isinstance(q, kind) and isinstance(r, Radiograph)]
 
 
 def _harm_only_the_culprit(work: Callable[[Sequence[_T]], Sequence[_R]], items: Sequence[_T]) -> list[_R | Problem]:

@@ -42,6 +42,7 @@ class Choices(TypedDict, total=False):
     saliency: traditional maps to add, one or several of "input-gradient", "integrated-gradients" and
         "guided-backpropagation".
     source_frame: which frame of a DICOM file with several is explained, from 1.
+    least_frames: where the timeout is too near for ``frames``, no fewer than these.
     request_id: [A-Za-z0-9._-], at most 64 characters; "" = one is made up.
     timeout: seconds for the whole call, instead of the client's own.
     """
@@ -57,6 +58,7 @@ class Choices(TypedDict, total=False):
     pixel_change: float | None
     saliency: SaliencyKind | str | Sequence[SaliencyKind | str]
     source_frame: int
+    least_frames: int | None
     request_id: str
     timeout: float | None
 
@@ -75,6 +77,7 @@ def explain_request(image: ImageLike, choices: Choices) -> ExplainRequest:
         pixel_change=choices.get("pixel_change"),
         saliency=tuple(_member(SaliencyKind, kind, "saliency") for kind in _several(saliency)),
         source_frame=choices.get("source_frame", 1),
+        least_frames=choices.get("least_frames"),
     )
     model, request_id = choices.get("model", ""), choices.get("request_id", "")
     return ExplainRequest(image_bytes(image), model, options, request_id or new_request_id())

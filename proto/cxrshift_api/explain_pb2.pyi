@@ -62,7 +62,7 @@ STOP_REASON_PIXEL_CHANGE: StopReason
 STOP_REASON_LAST_LAMBDA: StopReason
 
 class ExplainOptions(_message.Message):
-    __slots__ = ("findings", "profile", "frames", "heatmap", "lambda_min", "lambda_max", "target_change", "pixel_change", "saliency", "source_frame")
+    __slots__ = ("findings", "profile", "frames", "heatmap", "lambda_min", "lambda_max", "target_change", "pixel_change", "saliency", "source_frame", "least_frames")
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
@@ -73,6 +73,7 @@ class ExplainOptions(_message.Message):
     PIXEL_CHANGE_FIELD_NUMBER: _ClassVar[int]
     SALIENCY_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FRAME_FIELD_NUMBER: _ClassVar[int]
+    LEAST_FRAMES_FIELD_NUMBER: _ClassVar[int]
     findings: _containers.RepeatedScalarFieldContainer[str]
     profile: Profile
     frames: int
@@ -83,7 +84,8 @@ class ExplainOptions(_message.Message):
     pixel_change: float
     saliency: _containers.RepeatedScalarFieldContainer[SaliencyKind]
     source_frame: int
-    def __init__(self, findings: _Optional[_Iterable[str]] = ..., profile: _Optional[_Union[Profile, str]] = ..., frames: _Optional[int] = ..., heatmap: _Optional[_Union[HeatmapKind, str]] = ..., lambda_min: _Optional[float] = ..., lambda_max: _Optional[float] = ..., target_change: _Optional[float] = ..., pixel_change: _Optional[float] = ..., saliency: _Optional[_Iterable[_Union[SaliencyKind, str]]] = ..., source_frame: _Optional[int] = ...) -> None: ...
+    least_frames: int
+    def __init__(self, findings: _Optional[_Iterable[str]] = ..., profile: _Optional[_Union[Profile, str]] = ..., frames: _Optional[int] = ..., heatmap: _Optional[_Union[HeatmapKind, str]] = ..., lambda_min: _Optional[float] = ..., lambda_max: _Optional[float] = ..., target_change: _Optional[float] = ..., pixel_change: _Optional[float] = ..., saliency: _Optional[_Iterable[_Union[SaliencyKind, str]]] = ..., source_frame: _Optional[int] = ..., least_frames: _Optional[int] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
     __slots__ = ("image", "model", "options", "request_id")
@@ -330,14 +332,16 @@ class Problem(_message.Message):
     def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ..., retry_after: _Optional[float] = ...) -> None: ...
 
 class WorkRequest(_message.Message):
-    __slots__ = ("explain", "classify", "describe")
+    __slots__ = ("explain", "classify", "describe", "expires")
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     CLASSIFY_FIELD_NUMBER: _ClassVar[int]
     DESCRIBE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_FIELD_NUMBER: _ClassVar[int]
     explain: ExplainRequest
     classify: ClassifyRequest
     describe: DescribeRequest
-    def __init__(self, explain: _Optional[_Union[ExplainRequest, _Mapping]] = ..., classify: _Optional[_Union[ClassifyRequest, _Mapping]] = ..., describe: _Optional[_Union[DescribeRequest, _Mapping]] = ...) -> None: ...
+    expires: float
+    def __init__(self, explain: _Optional[_Union[ExplainRequest, _Mapping]] = ..., classify: _Optional[_Union[ClassifyRequest, _Mapping]] = ..., describe: _Optional[_Union[DescribeRequest, _Mapping]] = ..., expires: _Optional[float] = ...) -> None: ...
 
 class DescribeRequest(_message.Message):
     __slots__ = ()

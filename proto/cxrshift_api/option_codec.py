@@ -54,6 +54,7 @@ def encode_options(options: ExplainOptions) -> pb.ExplainOptions:
         saliency=[SALIENCY_KINDS[kind] for kind in options.saliency],  # type: ignore[misc]
         # Left unset where it is the default, so that messages are the bytes that they were before there was a choice.
         source_frame=None if options.source_frame == 1 else options.source_frame,
+        least_frames=options.least_frames,
     )
 
 
@@ -74,4 +75,5 @@ def decode_options(message: pb.ExplainOptions) -> ExplainOptions:
         pixel_change=optional("pixel_change"),
         saliency=tuple(member(SALIENCY_KINDS, kind, "saliency") for kind in message.saliency),
         source_frame=message.source_frame if message.HasField("source_frame") else 1,
+        least_frames=message.least_frames if message.HasField("least_frames") else None,
     )

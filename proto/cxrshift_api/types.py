@@ -108,6 +108,9 @@ class ExplainOptions:
     """Traditional maps to add, each once; they come in this order."""
     source_frame: int = 1
     """Which frame of a DICOM file with several is explained, from 1."""
+    least_frames: int | None = None
+    """Where the deadline is too near for ``frames``, no fewer than these, at least 2; the receipt and a warning say how
+    many were made. ``None`` = as many as were asked for, or DEADLINE."""
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,7 @@ def _http_request(path: str, query: Mapping[str, list[str]], body: bytes, reques
         target_change=number.get("target_change"),
         saliency=tuple(map(SaliencyKind, query.get("saliency", ()))),
         source_frame=int(one.get("source_frame", "1")),
+        least_frames=int(one["least_frames"]) if "least_frames" in one else None,
     )
     return ExplainRequest(body, one.get("model", ""), options, request_id)
 

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import grpc
+import httpx
 import pytest
 
 from cxrshift_api import explain_pb2 as pb
-from cxrshift_api.types import ExplainOptions
+from cxrshift_api.types import ExplainOptions, Problem, ProblemCode
 from tests.gateway.running import Running, Start, grpc_problem, request
 from tests.gateway.samples import npy_image
 from tests.gateway.worker_double import (
@@ -25,6 +26,7 @@ from tests.gateway.worker_double import (
     WorkerDouble,
     answer,
     fail,
+    refuse,
     sleep,
 )
 
@@ -209,3 +211,63 @@ async def test_a_busy_worker_is_still_ready_and_a_silent_one_is_not(start: Start
     await asyncio.sleep(1.1)
     double.behave = sleep(30)
     assert (await running.rest.get("/readyz")).status_code == 200  # heard of a moment ago
+
+
+async def test_the_worker_is_told_when_the_time_is_over(start: Start, double: WorkerDouble) -> None:
+    running = await start()
+    await running.rest.post("/v1/explain", params={"timeout": 7}, content=npy_image())
+    await running.stub.Explain(request(), timeout=9)
+    left = [work.expires - time.time() for work in double.works]
+    assert 5.0 < left[0] <= 7.0
+    assert 7.0 < left[1] <= 9.0
+
+
+async def test_a_worker_whose_clock_is_ahead_is_asked_again_without_the_time(
+    start: Start, double: WorkerDouble
+) -> None:
+    running = await start()
+    late = Problem(ProblemCode.DEADLINE, "The request's time was over before a worker could take it.")
+
+    async def ahead(work: pb.WorkRequest, number: int) -> pb.WorkReply:
+        return await (refuse(late) if work.HasField("expires") else answer)(work, number)
+
+    double.behave = ahead
+    assert len((await running.stub.Explain(request())).explanations) == 1
+    assert [work.HasField("expires") for work in double.works] == [True, False]
+
+
+async def test_while_it_drains_the_service_says_not_ready_and_takes_calls(start: Start, double: WorkerDouble) -> None:
+    running = await start(drain_delay=1.5)
+    operator = f"http://127.0.0.1:{running.gateway.ports.metrics}"
+    assert [(await running.rest.get(f"{operator}/{page}")).status_code for page in PROBES] == [200, 200, 200]
+    closing = asyncio.create_task(running.gateway.__aexit__(None, None, None))
+    await asyncio.sleep(0.2)
+    try:
+        assert [(await running.rest.get(f"{operator}/{page}")).status_code for page in PROBES] == [200, 503, 200]
+        answered = await running.rest.post("/v1/explain", content=npy_image())
+        assert (answered.status_code, answered.headers["connection"]) == (200, "close")
+        assert len((await running.stub.Explain(request())).explanations) == 1
+        assert (await running.rest.get("/readyz")).status_code == 503
+    finally:
+        await closing
+    with pytest.raises(httpx.ConnectError):
+        await running.rest.post("/v1/explain", content=npy_image())
+
+
+async def test_the_startup_probe_waits_for_the_first_answer_and_asks_no_more(
+    start: Start, double: WorkerDouble
+) -> None:
+    double.behave = fail(RAISED)
+    running = await start(readiness_timeout=0.5)
+    url = f"http://127.0.0.1:{running.gateway.ports.metrics}"
+    assert (await running.rest.get(f"{url}/startupz")).status_code == 503
+    assert (await running.rest.get(f"{url}/healthz")).status_code == 200
+    double.behave = answer
+    assert (await running.rest.get(f"{url}/startupz")).status_code == 200
+    double.behave = fail(RAISED)
+    await asyncio.sleep(1.1)
+    assert (await running.rest.get(f"{url}/readyz")).status_code == 503
+    assert (await running.rest.get(f"{url}/startupz")).status_code == 200
+
+
+PROBES = ("healthz", "readyz", "startupz")

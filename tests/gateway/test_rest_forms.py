@@ -133,7 +133,7 @@ async def test_the_openapi_document_holds_together(running: Running) -> None:
     parameters = {parameter["name"]: parameter for parameter in explain["parameters"]}
     assert set(parameters) == {
         "finding", "model", "profile", "frames", "heatmap", "lambda_min", "lambda_max", "target_change",
-        "pixel_change", "saliency", "source_frame", "object", "timeout",
+        "pixel_change", "saliency", "source_frame", "least_frames", "object", "timeout",
     }  # fmt: skip
     assert all(parameter["in"] == "query" and parameter["description"] for parameter in parameters.values())
     assert set(explain["responses"]) == {"200", "4XX", "5XX"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -291,3 +292,29 @@ def test_a_worker_does_not_start_in_a_runtime_that_is_not_here() -> None:
     settings = {"runtime": "tensorrt", "precision": "float16"}
     with pytest.raises(ModelError, match="it can run: torch in float32"):
         explain_handler.load_worker(Start({"cxrshift": settings}, {"model_dir": str(find_model("phantom"))}))
+
+
+def timed(seed: int, seconds: float, options: ExplainOptions = FIXED) -> bytes:
+    """Work whose time is over in so many seconds."""
+    work = pb.WorkRequest.FromString(explain(seed, options))
+    work.expires = time.time() + seconds
+    return codec.to_bytes(work)
+
+
+def test_what_nobody_waits_for_never_reaches_the_engine_and_its_neighbours_do(worker: Worker) -> None:
+    late, timely, other = answer(worker, [timed(1, -0.01), timed(2, 60.0), explain(3)])
+    assert code_of(late) == ProblemCode.DEADLINE
+    assert late.report.rows == timely.report.rows > 0
+    assert timely.explain == answer(worker, [explain(2)])[0].explain
+    assert other.HasField("explain")
+    [alone] = answer(worker, [timed(1, -3600.0)])
+    assert (code_of(alone), alone.report.rows) == (ProblemCode.DEADLINE, 0)
+
+
+def test_little_time_left_is_time_for_few_frames(worker: Worker) -> None:
+    options = replace(FIXED, frames=101, least_frames=3)
+    answer(worker, [explain(1, options)])  # now it knows how long a row takes
+    [short] = answer(worker, [timed(2, 0.02, options)])
+    made = short.explain.explanations[0]
+    assert 3 <= made.receipt.options.frames < 101
+    assert "Time was short" in made.quality.warnings[-1]

@@ -134,6 +134,16 @@ def explain(
     source_frame: Annotated[
         int, typer.Option(metavar="N", min=1, help="Which frame of a DICOM file with several is explained.")
     ] = 1,
+    least_frames: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=101,
+            metavar="N",
+            help="Where --timeout is too near for --frames, make fewer, but no fewer than these.",
+            show_default="as many as were asked for",
+        ),
+    ] = None,
     npz: Annotated[bool, typer.Option("--npz", help="Also write explanation.npz: every array, for NumPy.")] = False,
     mp4: Annotated[bool, typer.Option("--mp4", help="Also write frames.mp4: the frames as a video.")] = False,
     dicom: Annotated[
@@ -171,6 +181,7 @@ def explain(
         "pixel_change": pixel_change,
         "saliency": tuple(saliency or ()),
         "source_frame": source_frame,
+        "least_frames": least_frames,
     }
     with errors_told(screen):
         from ..render.video import require_video

@@ -39,6 +39,10 @@ from .shift import Failure, Shift, Stopwatch, Wanted, shift
 
 ROW_BUDGET = 256
 """Rows in flight at once: bounds memory, not the size of a batch."""
+_PACE_SHARE = 0.3
+"""Of the latest batch in what a row is expected to take."""
+_PACKING_SECONDS = 0.05
+"""From the last frame to the caller."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,9 @@ class Order:
 
     radiograph: Radiograph
     options: ExplainOptions
+    deadline: float | None = None
+    """Moment of ``time.perf_counter()`` after which the answer is of no use; decides alone whether ``least_frames``
+    counts."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,7 @@ class Engine:
         self._passes = Passes(self.model, shapes)
         self._budget = row_budget
         self._recent = RecentEncodings(recent, self.spec.files)
+        self._pace = 0.0
 
     def describe(self) -> ModelInfo:
         """What a caller can know of the model."""
@@ -98,7 +106,7 @@ class Engine:
 
     def explain(self, orders: Sequence[Order]) -> EngineReply:
         """Explain a batch. One bad order becomes its own Problem and touches no other; the rest is unchanged."""
-        watch = Stopwatch()
+        watch = Stopwatch(self._pace)
         outcomes: list[tuple[Explanation, ...] | Problem | None] = [self._refuse(order) for order in orders]
         accepted = [i for i, outcome in enumerate(outcomes) if outcome is None]
         if accepted:
@@ -106,7 +114,11 @@ class Engine:
             for i, answer in zip(accepted, answers, strict=True):
                 outcomes[i] = answer if isinstance(answer, Problem) else repeat_doubts(answer, orders[i].radiograph)
         done = tuple(outcome for outcome in outcomes if outcome is not None)
-        return EngineReply(done, watch.rows, watch.seconds())
+        stages = watch.seconds()
+        if watch.rows:
+            pace = (stages.search + stages.frames) / watch.rows
+            self._pace += (pace - self._pace) * (_PACE_SHARE if self._pace else 1.0)
+        return EngineReply(done, watch.rows, stages)
 
     def _refuse(self, order: Order) -> Problem | None:
         try:
@@ -130,7 +142,7 @@ class Engine:
             () if np.isfinite(row).all() else _no_probability() for row in scores
         ]
         wanted = [
-            Wanted(i, column, settle_options(order.options))
+            Wanted(i, column, settle_options(order.options), _frames_deadline(order))
             for i, order in enumerate(orders)
             if not isinstance(outcomes[i], Problem)
             for column in choose_findings(order.options, self.spec, scores[i])
@@ -235,6 +247,10 @@ class Engine:
             found=shifted.found,
             limits=self.spec.limits,
         )
+        options = replace(want.options, frames=shifted.frame_choice)
+        if options.frames != want.options.frames:
+            few = f"Time was short: {options.frames} frames instead of {want.options.frames}."
+            quality = replace(quality, warnings=(*quality.warnings, few))
         return Explanation(
             finding=finding.name,
             findings=tuple(f.name for f in self.spec.findings),
@@ -250,7 +266,7 @@ class Engine:
             below=shifted.found.below,
             above=shifted.found.above,
             quality=quality,
-            receipt=self._receipt(want.options, finding.name),
+            receipt=self._receipt(options, finding.name),
         )
 
     def _receipt(self, options: ExplainOptions, finding: str) -> Receipt:
@@ -264,6 +280,13 @@ class Engine:
             software=_software(),
             options=replace(options, findings=(finding,)),
         )
+
+
+def _frames_deadline(order: Order) -> float | None:
+    """When an order's frames must be made, if fewer would do: a little ahead of its deadline, to be packed and sent."""
+    if order.deadline is None or order.options.least_frames is None:
+        return None
+    return order.deadline - _PACKING_SECONDS
 
 
 def _no_probability() -> Problem:

@@ -21,6 +21,9 @@ def check_options(options: ExplainOptions, spec: ModelSpec) -> None:
     """Refuse what cannot be meant. Raises InvalidRequest, UnknownFinding or UntrainedFinding."""
     if options.frames is not None and not MIN_FRAMES <= options.frames <= MAX_FRAMES:
         raise InvalidRequest(f"frames is {options.frames}; it must be {MIN_FRAMES} to {MAX_FRAMES}.")
+    least = options.least_frames
+    if least is not None and not MIN_FRAMES <= least <= (options.frames or DEFAULT_FRAMES[options.profile]):
+        raise InvalidRequest(f"least_frames is {least}; it must be {MIN_FRAMES} to the number of frames asked for.")
     _check_fixed_range(options)
     for name in ("target_change", "pixel_change"):
         value = getattr(options, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -31,6 +31,8 @@ class Wanted:
     image: int
     column: int
     options: ExplainOptions
+    deadline: float | None = None
+    """Moment of ``time.perf_counter()`` at which the frames must be made; only where fewer frames will do."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Shift:
     scores: Float32Array
     found: LambdaRange
     gradient_norm: float
+    frame_choice: int
+    """The choice of ``frames`` that these are: that of the options, or a smaller one where time was short."""
 
     @property
     def zero(self) -> int:
@@ -67,10 +71,12 @@ class Failure(Enum):
 class Stopwatch:
     """Adds up the seconds of named stages; one for each batch."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: float = 0.0) -> None:
         self._began = perf_counter()
         self._seconds: dict[str, float] = {}
         self.rows = 0
+        self.pace = pace
+        """Seconds that a row is expected to take, 0 = nobody knows."""
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -126,6 +132,7 @@ def _shift_over(
 ) -> Iterator[tuple[Wanted, Shift | Failure]]:
     grids: dict[int, Lambdas] = {}
     found: dict[int, LambdaRange] = {}
+    choices = choose_frames(wanted, perf_counter(), watch.pace)
     for i, (want, settled) in enumerate(zip(wanted, searched.ranges, strict=True)):
         if settled is None:
             yield want, Failure.BROKEN
@@ -133,12 +140,28 @@ def _shift_over(
             yield want, Failure.UNMOVED
         else:
             found[i] = settled
-            frames = want.options.frames or DEFAULT_FRAMES[want.options.profile]
-            grids[i] = frame_lambdas(settled.below.limit, settled.above.limit, frames)
+            grids[i] = frame_lambdas(settled.below.limit, settled.above.limit, choices[i])
     for i, stack, scores in _sweep(passes, targets, grids, searched.frames, budget, watch):
         sound = bool(np.isfinite(scores).all()) and bool(torch.isfinite(stack).all())
         norm = math.sqrt(targets.squared_norms[i])
-        yield wanted[i], Shift(grids[i], stack, scores, found[i], norm) if sound else Failure.BROKEN
+        yield wanted[i], Shift(grids[i], stack, scores, found[i], norm, choices[i]) if sound else Failure.BROKEN
+
+
+def choose_frames(wanted: Sequence[Wanted], now: float, pace: float) -> list[int]:
+    """How many frames each gets: as many as it asks for, or, where ``pace`` seconds a row would end too late, fewer.
+
+    All are swept together, so whoever is short of time gives up the share of its own by which the whole is too long.
+    """
+    asked = [want.options.frames or DEFAULT_FRAMES[want.options.profile] for want in wanted]
+    needed = pace * sum(asked)
+
+    def choose(want: Wanted, frames: int) -> int:
+        left = math.inf if want.deadline is None else max(0.0, want.deadline - now)
+        if needed <= left or want.options.least_frames is None:
+            return frames
+        return max(want.options.least_frames, math.floor(frames * left / needed))
+
+    return [choose(want, frames) for want, frames in zip(wanted, asked, strict=True)]
 
 
 def _sweep(

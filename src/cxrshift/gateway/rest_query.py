@@ -58,6 +58,13 @@ class ExplainQuery(ClassifyQuery):
     source_frame: int = Field(
         1, ge=1, le=1_000_000, description="Which frame of a DICOM file with several is explained, from 1."
     )
+    least_frames: int | None = Field(
+        None,
+        ge=2,
+        le=101,
+        description="Where the timeout is too near for the frames asked for, make fewer, but no fewer than these; the "
+        "answer's receipt and a warning say how many there are. Absent = all of them, or 504.",
+    )
     object: Annotated[list[ObjectKind], BeforeValidator(_split)] = Field(
         [],
         description="Of a DICOM answer: which objects to make; may be repeated, or several joined by commas. Absent = "

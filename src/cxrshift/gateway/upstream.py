@@ -52,6 +52,8 @@ _FIRST_BACK_OFF = 0.1
 _LONGEST_BACK_OFF = 2.0
 _COME_BACK = 2.0
 """Seconds in which TorchServe usually has a new worker up, or a place in its queue free."""
+_CLOCK_SLACK = 0.25
+"""Seconds by which two machines' clocks may differ before it matters."""
 _SMALL = 1 << 20
 """Bytes of an answer that are read in less time than a thread takes to begin."""
 
@@ -115,7 +117,7 @@ class Upstream:
 
     async def explain(self, model: str, request: ExplainRequest, deadline: Deadline) -> WorkedExplanation:
         """Explain one radiograph. Raises CodedError."""
-        work = pb.WorkRequest(explain=codec.encode_explain_request(request))
+        work = pb.WorkRequest(explain=codec.encode_explain_request(request), expires=_expiry(deadline))
         reply = await self._ask(model, work, deadline)
         if reply.ByteSize() < _SMALL:
             return _read_explain(reply)
@@ -126,7 +128,7 @@ class Upstream:
         self, model: str, request: ClassifyRequest, deadline: Deadline, *, retries: int | None = None
     ) -> Worked[ClassifyReply]:
         """Score one radiograph. Raises CodedError."""
-        work = pb.WorkRequest(classify=codec.encode_classify_request(request))
+        work = pb.WorkRequest(classify=codec.encode_classify_request(request), expires=_expiry(deadline))
         reply = await self._ask(model, work, deadline, retries=retries)
         return Worked(codec.decode_classify_reply(reply.classify), codec.decode_report(reply.report))
 
@@ -147,7 +149,6 @@ class Upstream:
         Whoever lost two workers may be what kills them. Such requests go one at a time, so that the one at fault takes
         no other suspect with it again.
         """
-        message = PredictionsRequest(model_name=model, input={"work": codec.to_bytes(work)})
         wanted = work.WhichOneof("work")
         for attempt in range((self._retries if retries is None else retries) + 1):
             if attempt:
@@ -155,7 +156,7 @@ class Upstream:
                 await asyncio.sleep(_back_off(attempt))
             try:
                 async with self._alone[model] if attempt > 1 else nullcontext():
-                    reply = await self._send(model, message, deadline)
+                    reply = await self._send_timed(model, work, deadline)
             except WorkerLost as error:
                 lost = error
                 continue
@@ -166,7 +167,19 @@ class Upstream:
             return reply
         raise lost
 
-    async def _send(self, model: str, message: PredictionsRequest, deadline: Deadline) -> pb.WorkReply:
+    async def _send_timed(self, model: str, work: pb.WorkRequest, deadline: Deadline) -> pb.WorkReply:
+        """Send the work with its expiry, by the wall clock, which the worker's machine shares.
+
+        Where the worker says that the time is over and it is not, the clocks differ: it goes once more without.
+        """
+        reply = await self._send(model, work, deadline)
+        if reply.problem.code != ProblemCode.DEADLINE or deadline.remaining() < _CLOCK_SLACK:
+            return reply
+        work.ClearField("expires")
+        return await self._send(model, work, deadline)
+
+    async def _send(self, model: str, work: pb.WorkRequest, deadline: Deadline) -> pb.WorkReply:
+        message = PredictionsRequest(model_name=model, input={"work": codec.to_bytes(work)})
         try:
             prediction = (await self._stub.Predictions(message, timeout=deadline.remaining())).prediction
         except grpc.aio.AioRpcError as error:
@@ -196,6 +209,11 @@ def _read_explain(reply: pb.WorkReply) -> WorkedExplanation:
 def _is_compressed(message: pb.ExplainReply) -> bool:
     arrays = ((e.frames, e.heatmap, e.radiograph, *(s.values for s in e.saliency)) for e in message.explanations)
     return any(array.encoding != pb.Array.RAW for own in arrays for array in own)
+
+
+def _expiry(deadline: Deadline) -> float:
+    """The deadline by the wall clock."""
+    return time.time() + deadline.remaining()
 
 
 def _back_off(attempt: int) -> float:

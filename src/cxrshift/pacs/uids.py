@@ -24,13 +24,17 @@ IMPLEMENTATION_UID = derive_uid("implementation")
 DEVICE_UID = derive_uid("device")
 
 
+_IDLE = ("findings", "saliency", "least_frames")
+
+
 def name_work(explanation: Explanation) -> tuple[str, ...]:
     """Model, version and settings: with the radiograph and the finding, all that an explanation depends on.
 
-    Which other findings and maps were asked for beside it makes no difference to it, and none here.
+    Which other findings and maps were asked for beside it, and how few frames would have done, makes no difference to
+    it, and none here.
     """
     receipt = explanation.receipt
-    settings = {name: value for name, value in asdict(receipt.options).items() if name not in ("findings", "saliency")}
+    settings = {name: value for name, value in asdict(receipt.options).items() if name not in _IDLE}
     if settings["source_frame"] == 1:
         del settings["source_frame"]  # results of single images keep the UIDs that they had before there was a choice
     return receipt.model, receipt.model_version, json.dumps(settings, sort_keys=True)
