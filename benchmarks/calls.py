@@ -6,7 +6,7 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -90,8 +90,8 @@ class _GrpcCaller:
         try:
             await call
         except grpc.aio.AioRpcError as error:
-            told = [value for key, value in error.trailing_metadata() or () if key == _RETRY_AFTER]
-            return Outcome(time.perf_counter() - began, error.code().name, float(told[0]) if told else 0.0)
+            told: Iterable[tuple[str, str]] = error.trailing_metadata() or ()  # type: ignore[assignment]
+            return Outcome(time.perf_counter() - began, error.code().name, float(dict(told).get(_RETRY_AFTER, 0)))
         seconds = time.perf_counter() - began
         trailing = {str(key): str(value) for key, value in await call.trailing_metadata() or ()}
         return _outcome(seconds, trailing)
