@@ -50,11 +50,6 @@ _COLUMNS = (
     *("longest, s (deadline)", "normal after, s", ""),
 )
 _HEAD = f"| {' | '.join(_COLUMNS)} |"
-_RULE, *map(to_row, self.lines), "", say_machine(machine)]
-        (self.folder / "report.md").write_text("\n".join(table) + "\n", "utf-8")
-
-
-_HEAD = "| fault | calls | answered rightly | told to come back | lost | wrong | longest, s (deadline) | normal after, s | |"
 _RULE = "|---" * len(_COLUMNS) + "|"
 
 
