@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cxrshift.serving.store import StoreSettings, build_store
-from tests.faults.asks import DEADLINE, Ask, make_asks
-from tests.faults.load import Calm
+from tests.faults.asks import Ask, make_asks
+from tests.faults.load import Calm, ask_calmly
 from tests.faults.pod import Pod, callers_of
 from tests.faults.report import Report
 
@@ -46,15 +46,6 @@ def pod(store: Path) -> Iterator[Pod]:
 
 @pytest.fixture(scope="session")
 def calm(pod: Pod, asks: tuple[Ask, ...]) -> Calm:
-    """What the service answers when nobody troubles it, each question twice."""
-    right: dict[tuple[str, str], bytes] = {}
+    """What the service answers when nobody troubles it."""
     with pod.gateway() as gateway:
-        callers = callers_of(gateway, each=1)
-        for caller in callers:
-            for ask in asks:
-                first, second = (caller.ask(ask, 5 * DEADLINE) for _ in range(2))
-                assert first.ok, first.status
-                assert first.body == second.body
-                right[caller.protocol, ask.name] = first.body
-            caller.close()
-    return right
+        return ask_calmly(callers_of(gateway, each=1), asks)

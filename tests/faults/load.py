@@ -6,7 +6,8 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -78,10 +79,9 @@ class Load:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._ending.set()
-        for thread in self._threads:
-            thread.join()
-        for caller in self._callers:
-            caller.close()
+        with closing_all(self._callers):
+            for thread in self._threads:
+                thread.join()
 
     def count(self, verdict: Verdict = Verdict.RIGHT) -> int:
         """Calls so far that ended so."""
@@ -92,10 +92,6 @@ class Load:
         wanted, began = self.count() + more, time.monotonic()
         wait_until(lambda: self.count() >= wanted, seconds, "the callers got no answers")
         return time.monotonic() - began
-
-    def since(self, moment: float) -> list[Heard]:
-        """The calls begun after that moment."""
-        return [heard for heard in tuple(self._heard) if heard.began >= moment]
 
     def summary(self) -> Summary:
         """All so far; whole once the body has ended."""
@@ -132,15 +128,38 @@ def hear(caller: Caller, ask: Ask, calm: Calm, deadline: float) -> Heard:
     return Heard(ask.name, verdict, answer.status, began, seconds)
 
 
+def ask_calmly(callers: Sequence[Caller], asks: Sequence[Ask]) -> Calm:
+    """The right answers: each question is asked twice over each protocol, with nobody else there."""
+    right: dict[tuple[str, str], bytes] = {}
+    with closing_all(callers):
+        for caller, ask in itertools.product(callers, asks):
+            first, second = (caller.ask(ask, 5 * DEADLINE) for _ in range(2))
+            assert first.ok, first.status
+            assert first.body == second.body
+            right[caller.protocol, ask.name] = first.body
+    return right
+
+
 def seconds_until_normal(callers: Sequence[Caller], asks: Sequence[Ask], calm: Calm, *, patience: float) -> float:
     """How long it takes until every question is answered rightly over every protocol, in a row."""
     began = time.monotonic()
-    while time.monotonic() - began < patience:
-        pairs = itertools.product(callers, asks)
-        if all(hear(caller, ask, calm, DEADLINE).verdict is Verdict.RIGHT for caller, ask in pairs):
-            return time.monotonic() - began
-        time.sleep(0.2)
+    with closing_all(callers):
+        while time.monotonic() - began < patience:
+            pairs = itertools.product(callers, asks)
+            if all(hear(caller, ask, calm, DEADLINE).verdict is Verdict.RIGHT for caller, ask in pairs):
+                return time.monotonic() - began
+            time.sleep(0.2)
     raise AssertionError(f"the service was not back to normal after {patience:.0f} s")
+
+
+@contextmanager
+def closing_all(callers: Sequence[Caller]) -> Iterator[None]:
+    """Their connections are given back after the body."""
+    try:
+        yield
+    finally:
+        for caller in callers:
+            caller.close()
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, otherwise: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -73,7 +72,7 @@ class Pod:
 
     def start_again(self) -> None:
         """As whoever supervises it does: at once, at the same address. Returns when it answers."""
-        self.torchserve = TorchServeProcess(replace(self.config))
+        self.torchserve = TorchServeProcess(self.config)
         self.torchserve.wait_ready()
 
 
