@@ -87,7 +87,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("out/load"), help="folder for what is written")
     parser.add_argument("--model", default="phantom", help="name of an installed model with the phantom's findings")
     parser.add_argument("--bound", type=float, default=1000.0, metavar="MS", help="the 99th percentile's limit")
-    parser.add_argument("--seconds", type=float, default=15.0, help="how long each rate is kept up")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long each rate is kept up")
     parser.add_argument("--protocol", action="append", choices=PROTOCOLS, help="one of the two; both if not given")
     parser.add_argument("--soak", type=int, default=0, metavar="N", help="N requests in a row instead; watch memory")
     return parser.parse_args(arguments)

@@ -62,7 +62,7 @@ def test_a_gateway_that_ends_beside_another_fails_no_request(
     pod: Pod, asks: tuple[Ask, ...], calm: Calm, report: Report, name: str, how: signal.Signals
 ) -> None:
     with pod.gateway() as first, pod.gateway() as second:
-        with Load(callers_of(first, second, failover=True), asks, calm) as load:
+        with Load(callers_of(first, second, each=4, failover=True), asks, calm) as load:
             load.wait_for_answers(8)
             os.kill(first.pid, how)
             load.wait_for_answers(16)
