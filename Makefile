@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-faults lint format serve train-phantom evaluate-phantom latency load bench-published bench-engine lock proto clean
+.PHONY: help install demo test test-faults reliability lint format serve train-phantom evaluate-phantom latency load bench-published bench-engine lock proto clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ test: $(READY) ## Run all tests, with coverage
 
 test-faults: $(READY) ## Break a running service in every way while callers ask; report in out/faults
 	@$(BIN)/pytest -m '' --durations=0 tests/faults $(ARGS); code=$$?; cat out/faults/report.md; exit $$code
+
+reliability: $(READY) ## Put what test-faults and load measured into docs/reliability.md
+	@$(BIN)/python -m benchmarks.reliability
 
 lint: $(READY) ## Check style and types
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format" >&2; exit 1; }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,8 @@ from benchmarks.calls import Outcome
 from benchmarks.overload import holds
 from benchmarks.overload_plot import draw_run
 from benchmarks.overload_report import Memory, OverloadReport, Plan, judge
+from benchmarks.reliability import fill, overload_table
+from benchmarks.reporting import describe_machine
 
 PLAN = Plan(capacity=10.0, calm=8.0, overload=20.0, calm_seconds=10.0, overload_seconds=20.0, recovery_seconds=20.0)
 
@@ -36,12 +40,9 @@ def test_each_phase_counts_its_own_calls_and_the_served_are_measured_apart_from_
     calm, overload, after = report.phases
     assert [p.requests for p in report.phases] == [100, 200, 200]
     assert (overload.served, overload.refused, overload.failures) == (100, 100, {})
-    assert (calm.p99, overload.p99, report.ratio) == (
-        pytest.approx(1000),
-        pytest.approx(1500),
-        pytest.approx(1.5),
-    )
-    assert (overload.refusal_p99, overload.retry_after) == (pytest.approx(5.0), (2.0, 2.0))
+    assert [calm.p99, overload.p99, overload.refusal_p99] == pytest.approx([1000.0, 1500.0, 5.0])
+    assert report.ratio == pytest.approx(1.5)
+    assert overload.retry_after == (2.0, 2.0)
     assert after.refused == 0
     assert overload.late_p99 == pytest.approx(10.0)
 
@@ -72,3 +73,12 @@ def test_a_run_holds_only_where_everything_wanted_of_it_was_seen() -> None:
 def test_a_run_is_drawn_whatever_came_of_it() -> None:
     calls = [served(1, 1.0), refused(12), Sent(Outcome(1.0, "500"), 0.0, 12.0)]
     assert draw_run(run(), calls, "a machine").startswith(b"\x89PNG")
+
+
+def test_what_was_measured_gets_into_its_place_on_the_page() -> None:
+    page = "before\n<!-- from out/a.md -->\nold\n<!-- end -->\nbetween\n<!-- from out/b.md -->\n<!-- end -->\n"
+    assert fill(page, Path("out/a.md"), "new") == page.replace("old", "new")
+    with pytest.raises(ValueError, match=r"one place for out/c\.md"):
+        fill(page, Path("out/c.md"), "new")
+    document = {**asdict(run()), "machine": asdict(describe_machine())}
+    assert "1.50 times" in overload_table(document)
