@@ -5,8 +5,10 @@ libfaketime lies to one process about the time of day and not about the clock th
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,12 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 STEPS = ("+1h", "-1h", "+0")
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+
+
+def hours_in(log: str) -> float:
+    """Between the earliest and the latest time that a line of the log names."""
+    times = [datetime.fromisoformat(json.loads(line)["time"]) for line in log.splitlines()]
+    return (max(times) - min(times)).total_seconds() / 3600
 
 
 @pytest.mark.skipif(LIBRARY is None, reason="stepping a process's clock takes libfaketime: apt-get install faketime")
@@ -39,8 +47,12 @@ def test_a_clock_that_steps_an_hour_either_way_changes_nothing(
     with ExitStack() as exits:
         if whose == "gateway":
             gateway = exits.enter_context(pod.gateway(*lies))
+            liars = [gateway.pid]
         else:
-            gateway = exits.enter_context(exits.enter_context(Pod(store, lies)).gateway())
+            own = exits.enter_context(Pod(store, lies))
+            gateway = exits.enter_context(own.gateway())
+            liars = [own.torchserve.pid, own.worker()]
+        assert all("libfaketime" in Path(f"/proc/{pid}/maps").read_text() for pid in liars)
         with Load(callers_of(gateway), asks, calm) as load:
             for step in STEPS:
                 load.wait_for_answers(4)
@@ -48,6 +60,8 @@ def test_a_clock_that_steps_an_hour_either_way_changes_nothing(
                 time.sleep(4.0)
             load.wait_for_answers(4)
         summary = load.summary()
+        if whose == "gateway":
+            assert hours_in(gateway.log(10_000)) >= 2  # it did believe the lies
         normal = seconds_until_normal(callers_of(gateway, each=1), asks, calm, patience=60)
     report.add(f"clock of {whose} steps by an hour, ahead and behind", summary, normal_after=normal)
     summary.check(least_answered=16)
