@@ -9,9 +9,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import grpc
 import pytest
 
 from cxrshift_api import explain_pb2 as pb
+from cxrshift_api.explain_pb2_grpc import ExplainerStub
 from tests.gateway.running import Running, Start, request
 from tests.gateway.test_faults import until
 from tests.gateway.worker_double import WorkerDouble, answer
@@ -125,3 +127,26 @@ async def test_the_429_comes_before_the_body_is_sent(
 
     assert await asyncio.to_thread(send_head) < 1.0
     house.gate.set()
+
+
+async def test_a_caller_whose_grpc_tries_again_by_itself_is_answered_when_there_is_room(
+    full_house: Callable[[], Awaitable[FullHouse]],
+) -> None:
+    house = await full_house()
+    policy = {
+        "maxAttempts": 5,
+        "initialBackoff": "0.1s",
+        "maxBackoff": "0.5s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["RESOURCE_EXHAUSTED"],
+    }
+    config = json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": policy}]})
+    target = f"127.0.0.1:{house.running.gateway.ports.grpc}"
+    async with grpc.aio.insecure_channel(target, options=[("grpc.service_config", config)]) as channel:
+        call = ExplainerStub(channel).Explain(request(request_id="again"))  # type: ignore[no-untyped-call]
+        await asyncio.sleep(0.3)
+        house.gate.set()
+        assert (await call).request_id == "again"
+        assert dict(await call.initial_metadata())["x-request-id"] == "again"
+    refusals = await house.running.samples("cxrshift_problems_total")
+    assert refusals[("OVERLOADED",)] >= 1.0

@@ -93,9 +93,9 @@ class Explainer(ExplainerServicer):
                 if refusal:
                     raise refusal
                 yield _Begun(request_id, self._service.deadline(_allowed(context)))
-                if operation != "explain_stream":
-                    # With the answer, not before: gRPC's own retries are for calls of which nothing has come back.
-                    await context.send_initial_metadata(headers)
+            if operation != "explain_stream":
+                # With the answer, not before: gRPC's own retries are for calls of which nothing has come back.
+                await context.send_initial_metadata(headers)
         except CodedError as error:
             problem = error.to_problem()
             await context.abort(
