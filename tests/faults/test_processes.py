@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 def test_a_worker_killed_every_ten_seconds_costs_callers_nothing_but_time(
     pod: Pod, asks: tuple[Ask, ...], calm: Calm, report: Report
 ) -> None:
-    kills = 3
+    kills = 8  # longer than TorchServe keeps starting a worker that never comes up
     with pod.gateway() as gateway:
         with Load(callers_of(gateway), asks, calm) as load:
             load.wait_for_answers(4)
