@@ -40,7 +40,7 @@ def test_a_clock_that_steps_an_hour_either_way_changes_nothing(
     lies = (
         ("LD_PRELOAD", str(LIBRARY)),
         ("FAKETIME_TIMESTAMP_FILE", str(clock)),
-        ("FAKETIME_NO_CACHE", "1"),
+        ("FAKETIME_CACHE_DURATION", "1"),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
         ("DONT_FAKE_MONOTONIC", "1"),
     )
@@ -61,7 +61,7 @@ def test_a_clock_that_steps_an_hour_either_way_changes_nothing(
             load.wait_for_answers(4)
         summary = load.summary()
         if whose == "gateway":
-            assert hours_in(gateway.log(10_000)) >= 2  # it did believe the lies
+            assert hours_in(gateway.log(10_000)) > 1.9  # it did believe the lies
         normal = seconds_until_normal(callers_of(gateway, each=1), asks, calm, patience=60)
     report.add(f"clock of {whose} steps by an hour, ahead and behind", summary, normal_after=normal)
     summary.check(least_answered=16)
