@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format serve train-phantom evaluate-phantom latency load bench-published bench-engine lock proto clean
+.PHONY: help install demo test test-faults reliability lint format serve train-phantom evaluate-phantom latency load bench-published bench-engine lock proto clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -35,6 +35,12 @@ demo: $(READY) ## Explain a phantom through TorchServe and the gateway; pictures
 test: $(READY) ## Run all tests, with coverage
 	@rm -f .coverage .coverage.*
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered --durations=15 $(ARGS)
+
+test-faults: $(READY) ## Break a running service in every way while callers ask; report in out/faults
+	@$(BIN)/pytest -m '' --durations=0 tests/faults $(ARGS); code=$$?; cat out/faults/report.md; exit $$code
+
+reliability: $(READY) ## Put what test-faults and load measured into docs/reliability.md
+	@$(BIN)/python -m benchmarks.reliability
 
 lint: $(READY) ## Check style and types
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format" >&2; exit 1; }
@@ -64,8 +70,9 @@ bench-published: $(READY) ## Compare with the published package; table, JSON and
 bench-engine: $(READY) ## Rows a second, memory and growth by runtime; table, JSON and plot in out/engine
 	@$(BIN)/python -m benchmarks.engine --out out/engine
 
-load: $(READY) ## Find the highest rate that the running stack bears; table, JSON and plot in out/load
+load: $(READY) ## Find the highest rate that the running stack bears, then double it for 5 minutes; out/load
 	@$(BIN)/python -m benchmarks.load --out out/load
+	@$(BIN)/python -m benchmarks.overload --out out/load
 
 lock: $(READY) ## Resolve requirements.lock anew
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --extra dev --no-header --no-annotate --no-emit-index-url \

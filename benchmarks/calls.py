@@ -6,7 +6,7 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -30,6 +30,7 @@ _ENGINE_STAGES = ("encode", "gradient", "search", "frames", "saliency")
 _TIMING = re.compile(r"(\w+);(?:dur=([\d.]+)|desc=\"(\d+)\")")
 _UNLIMITED = (("grpc.max_receive_message_length", -1),)
 _TIMEOUT = 60.0
+_RETRY_AFTER = "retry-after"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Outcome:
     """From sending to the whole answer."""
     error: str = ""
     """What a failed call ended with; empty where it did not fail."""
+    retry_after: float = 0.0
+    """When a refused caller was told to come back, in seconds; 0 = it was not told."""
     worker: float = 0.0
     """The worker's time for the batch that held the request, decoding included."""
     engine: float = 0.0
@@ -87,7 +90,8 @@ class _GrpcCaller:
         try:
             await call
         except grpc.aio.AioRpcError as error:
-            return Outcome(time.perf_counter() - began, error.code().name)
+            told: Iterable[tuple[str, str]] = error.trailing_metadata() or ()  # type: ignore[assignment]
+            return Outcome(time.perf_counter() - began, error.code().name, float(dict(told).get(_RETRY_AFTER, 0)))
         seconds = time.perf_counter() - began
         trailing = {str(key): str(value) for key, value in await call.trailing_metadata() or ()}
         return _outcome(seconds, trailing)
@@ -105,13 +109,16 @@ class _RestCaller:
         except httpx.HTTPError as error:
             return Outcome(time.perf_counter() - began, type(error).__name__)
         seconds = time.perf_counter() - began
-        return _outcome(seconds, answer.headers) if answer.is_success else Outcome(seconds, str(answer.status_code))
+        if answer.is_success:
+            return _outcome(seconds, answer.headers)
+        return Outcome(seconds, str(answer.status_code), float(answer.headers.get(_RETRY_AFTER, 0.0)))
 
 
 def _outcome(seconds: float, headers: Mapping[str, str]) -> Outcome:
     spent = MappingProxyType({name: float(dur or desc) for name, dur, desc in _TIMING.findall(headers[SERVER_TIMING])})
     engine = sum(spent.get(stage, 0.0) for stage in _ENGINE_STAGES)
-    return Outcome(seconds, "", spent["total"] / 1e3, engine / 1e3, int(spent["batch"]))
+    worker, batch = spent["total"] / 1e3, int(spent["batch"])
+    return Outcome(seconds, worker=worker, engine=engine / 1e3, batch=batch)
 
 
 async def ask(call: Caller, images: Sequence[bytes], calls: int, *, callers: int) -> list[Outcome]:

@@ -19,12 +19,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
 from cxrshift.models.folders import find_model
 from cxrshift.serving.stack import Stack, StackConfig
 
-from .calls import PROTOCOLS, Caller, Outcome, ask, mean_batch, open_caller, phantom_pngs, quantile
+from .arrivals import Sent, plan_arrivals, send_planned
+from .calls import PROTOCOLS, Caller, ask, mean_batch, open_caller, phantom_pngs, quantile
 from .load_plot import draw_curves
 from .reporting import describe_machine, say_machine, to_table, write_json
 from .soak import soak
@@ -32,7 +31,6 @@ from .soak import soak
 _SHARES = (0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.2)
 """Of the rate that closed-loop callers reach, at which the curve is measured."""
 _WARM_UP = 10
-_SEED = 7
 
 
 @dataclass(frozen=True)
@@ -63,14 +61,6 @@ class Point:
         return self.p99 <= bound
 
 
-@dataclass(frozen=True)
-class Sent:
-    """A call with its delay behind the plan, in seconds."""
-
-    outcome: Outcome
-    late: float
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, write."""
     given = _parse(arguments)
@@ -97,7 +87,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("out/load"), help="folder for what is written")
     parser.add_argument("--model", default="phantom", help="name of an installed model with the phantom's findings")
     parser.add_argument("--bound", type=float, default=1000.0, metavar="MS", help="the 99th percentile's limit")
-    parser.add_argument("--seconds", type=float, default=15.0, help="how long each rate is kept up")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long each rate is kept up")
     parser.add_argument("--protocol", action="append", choices=PROTOCOLS, help="one of the two; both if not given")
     parser.add_argument("--soak", type=int, default=0, metavar="N", help="N requests in a row instead; watch memory")
     return parser.parse_args(arguments)
@@ -140,29 +130,15 @@ async def _refine(
 
 async def _keep_up(call: Caller, images: Sequence[bytes], protocol: str, rate: float, seconds: float) -> Point:
     """Send at ``rate`` for ``seconds`` and wait for every answer."""
-    moments = plan_arrivals(rate, seconds)
-    began = time.perf_counter() + 0.05
-
-    async def send(number: int, moment: float) -> Sent:
-        await asyncio.sleep(began + moment - time.perf_counter())
-        late = time.perf_counter() - began - moment
-        return Sent(await call(images[number % len(images)]), late)
-
-    sent = await asyncio.gather(*(send(number, moment) for number, moment in enumerate(moments)))
+    began = time.perf_counter()
+    sent = await send_planned([call], images, plan_arrivals(rate, seconds))
     return to_point(protocol, rate, sent, time.perf_counter() - began)
-
-
-def plan_arrivals(rate: float, seconds: float, seed: int = _SEED) -> list[float]:
-    """Moments in [0, ``seconds``) of a Poisson process of ``rate`` arrivals a second; the first is at 0."""
-    gaps = np.random.default_rng(seed).exponential(1.0 / rate, size=math.ceil(3 * rate * seconds) + 20)
-    moments = np.cumsum(gaps) - gaps[0]
-    return [float(moment) for moment in moments[moments < seconds]]
 
 
 def to_point(protocol: str, rate: float, sent: Sequence[Sent], elapsed: float) -> Point:
     """What ``sent``, over within ``elapsed`` seconds, says of one rate."""
     done = [s.outcome for s in sent if not s.outcome.error]
-    times = [1e3 * (s.late + s.outcome.seconds) if not s.outcome.error else math.inf for s in sent]
+    times = [1e3 * s.seconds if not s.outcome.error else math.inf for s in sent]
     return Point(
         protocol=protocol,
         rate=rate,

@@ -81,9 +81,10 @@ async def soak(stack: Stack, images: Sequence[bytes], requests: int) -> SoakRepo
 
 
 def _footprint(stack: Stack, requests: int) -> Footprint:
-    worker, gateway = sum(map(_mebibytes, stack.worker_pids())), _mebibytes(stack.gateway.pid)
-    return Footprint(requests, worker, gateway, _mebibytes(stack.torchserve.pid))
+    worker, gateway = sum(map(resident_mebibytes, stack.worker_pids())), resident_mebibytes(stack.gateway.pid)
+    return Footprint(requests, worker, gateway, resident_mebibytes(stack.torchserve.pid))
 
 
-def _mebibytes(pid: int) -> float:
+def resident_mebibytes(pid: int) -> float:
+    """Memory of a process that is in RAM, in MiB."""
     return float(psutil.Process(pid).memory_info().rss) / (1 << 20)

@@ -54,3 +54,12 @@ def test_what_a_caller_calls_itself_cannot_break_out_of_its_place(tmp_path: Path
     assert len(lines) == 2
     assert [ElementTree.fromstring(line)[1].get("UserID") for line in lines] == ['"><x/>', "a\nb"]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_record_that_the_disk_does_not_take_is_told_in_the_log_and_costs_nobody_its_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with AuditTrail(Path("/dev/full")) as trail:
+        trail.write(AuditRecord(Action.EXPLAINED, "10.0.0.7", "cxrshift", Outcome.SUCCESS, AT))
+    (told,) = caplog.records
+    assert (told.message, told.levelname) == ("audit record lost", "ERROR")

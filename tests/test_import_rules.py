@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     CLIENT: (API,),
     ERRORS: (API,),
     DEFAULTS: (),
-    AUDIT: (),
+    AUDIT: (TELEMETRY,),
     CONFIG: (ERRORS, DEFAULTS),
     TELEMETRY: (ERRORS, TYPES),
     PARALLEL: (),

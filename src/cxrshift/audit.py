@@ -6,6 +6,8 @@ anywhere. The study's UID leads to it in the archive.
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import threading
 from dataclasses import dataclass
@@ -15,6 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 from xml.etree.ElementTree import Element, SubElement, tostring
+
+from cxrshift.telemetry import log_event
+
+logger = logging.getLogger("cxrshift.audit")
 
 SOURCE_ID = "cxrshift"
 Code: TypeAlias = tuple[str, str]
@@ -133,10 +139,22 @@ class AuditTrail:
         os.close(self._file)
 
     def write(self, record: AuditRecord) -> None:
-        """Append one record."""
+        """Append one record, whole or not at all.
+
+        Where the disk does not take it the log tells so: what was done is done, and a caller keeps its answer.
+        """
         line = to_xml(record) + b"\n"
-        with self._lock:
-            os.write(self._file, line)
+        try:
+            with self._lock:
+                self._append(line)
+        except OSError as error:
+            log_event(logger, "audit record lost", level=logging.ERROR, reason=error.strerror)
+
+    def _append(self, line: bytes) -> None:
+        written = os.write(self._file, line)
+        if written < len(line):  # the disk became full in the middle of it
+            os.ftruncate(self._file, os.fstat(self._file).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _code(parent: Element, tag: str, code: Code) -> None:

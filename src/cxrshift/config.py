@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     work; what waits here rather than there costs nothing when its caller goes away."""
     queue: Annotated[int, Field(ge=0)] = 64
     """Requests that wait for one of those places; the next is refused with 429."""
+    max_wait: Seconds = 0.25
+    """How long a request may have to wait for its place while others have been waiting for more than a second: in a
+    lasting overload those who are answered are answered soon, and the others are refused at once."""
     max_request_bytes: Annotated[int, Field(ge=1024)] = 32 << 20
     """Largest image file, in bytes. TorchServe's own limit must be higher."""
     max_reply_bytes: Annotated[int, Field(ge=1024)] = 256 << 20

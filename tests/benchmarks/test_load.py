@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.arrivals import Sent, plan_arrivals
 from benchmarks.calls import Outcome, mean_batch, quantile
-from benchmarks.load import Sent, best_rate, plan_arrivals, to_point
+from benchmarks.load import best_rate, to_point
 from benchmarks.load_plot import draw_curves
 
 

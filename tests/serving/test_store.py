@@ -44,6 +44,15 @@ def test_the_same_content_is_kept_and_other_settings_replace_it(tmp_path: Path) 
     assert [entry.name for entry in store.iterdir()] == ["toy"]
 
 
+def test_a_kept_folder_whose_weights_the_disk_altered_is_built_anew(tmp_path: Path) -> None:
+    folder, store = make_model_folder(tmp_path), tmp_path / "store"
+    build_store([folder], store)
+    weights = store / "toy" / CLASSIFIER_FILE
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    build_store([folder], store)
+    assert weights.read_bytes() == (folder / CLASSIFIER_FILE).read_bytes()
+
+
 def test_altered_or_missing_weights_leave_no_folder_behind(tmp_path: Path) -> None:
     folder, store = make_model_folder(tmp_path), tmp_path / "store"
     weights = folder / CLASSIFIER_FILE

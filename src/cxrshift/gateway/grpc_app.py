@@ -86,13 +86,18 @@ class Explainer(ExplainerServicer):
             request_id = settle_request_id(given)
         except InvalidRequest as error:
             request_id, refusal = new_request_id(), error
-        await context.send_initial_metadata(((REQUEST_ID, request_id),))
+        headers = ((REQUEST_ID, request_id),)
+        if operation == "explain_stream":
+            await context.send_initial_metadata(headers)
         try:
             async with self._calls.observe("grpc", operation, request_id, _visitor(context, metadata)) as call:
                 call.image = image
                 if refusal:
                     raise refusal
                 yield _Begun(request_id, self._service.deadline(_allowed(context)))
+            if operation != "explain_stream":
+                # With the answer, not before: gRPC's own retries are for calls of which nothing has come back.
+                await context.send_initial_metadata(headers)
         except CodedError as error:
             problem = error.to_problem()
             await context.abort(

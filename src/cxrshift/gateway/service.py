@@ -35,7 +35,7 @@ class ExplainService:
         self._settings = settings
         self._upstream = upstream
         self._metrics = metrics
-        self._admission = Admission(places=settings.max_in_flight, queue=settings.queue)
+        self._admission = Admission(places=settings.max_in_flight, queue=settings.queue, longest_wait=settings.max_wait)
         self._descriptions: dict[str, tuple[float, ModelInfo]] = {}
 
     def deadline(self, seconds: float | None) -> Deadline:

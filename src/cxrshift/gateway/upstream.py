@@ -50,6 +50,8 @@ _NO_MODEL = "Model not found"
 _HANDLER_RAISED = "Prediction failed"
 _FIRST_BACK_OFF = 0.1
 _LONGEST_BACK_OFF = 2.0
+_PING_MS = 3_600_000
+_UNACKNOWLEDGED_MS = 10_000
 _COME_BACK = 2.0
 """Seconds in which TorchServe usually has a new worker up, or a place in its queue free."""
 _CLOCK_SLACK = 0.25
@@ -103,6 +105,11 @@ class Upstream:
                 ("grpc.initial_reconnect_backoff_ms", 100),
                 ("grpc.min_reconnect_backoff_ms", 100),
                 ("grpc.max_reconnect_backoff_ms", 2000),
+                # Where a machine dies, or a firewall forgets a connection, nobody says so: what was sent is never
+                # acknowledged, and Linux alone would try for a quarter of an hour. gRPC sets TCP_USER_TIMEOUT to the
+                # second where the first is set, which is longer than any call: TorchServe takes pings for an attack.
+                ("grpc.keepalive_time_ms", _PING_MS),
+                ("grpc.keepalive_timeout_ms", _UNACKNOWLEDGED_MS),
             ],
         )
         self._stub = InferenceAPIsServiceStub(self._channel)  # type: ignore[no-untyped-call]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from cxrshift.errors import CxrshiftError
+from cxrshift.errors import CxrshiftError, ModelError
 from cxrshift.serving.stack import Stack, StackConfig
 
 _POLL_SECONDS = 0.5
@@ -19,9 +19,10 @@ class _StopRequestedError(BaseException):
 
 
 def serve(config: StackConfig, *, announce: Callable[[str], None] | None = None) -> int:
-    """Run the stack in the foreground until SIGTERM or SIGINT: 0 then, 1 if it did not start or a part of it died.
+    """Run the stack in the foreground until SIGTERM or SIGINT, and return 0 then.
 
-    Must be called in the main thread. A part that dies ends the whole: whoever started this knows how to restart it.
+    1 if it did not start or a part of it died: whoever started this knows how to restart it. 2 if a model must not be
+    served, which no restart mends. Must be called in the main thread.
     """
     say = announce or _print_line
     try:
@@ -35,7 +36,7 @@ def serve(config: StackConfig, *, announce: Callable[[str], None] | None = None)
         return 0
     except CxrshiftError as error:
         say(f"failed: {error}")
-        return 1
+        return 2 if isinstance(error, ModelError) else 1
 
 
 def _print_line(line: str) -> None:

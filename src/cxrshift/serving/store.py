@@ -60,9 +60,9 @@ class StoreSettings:
 def build_store(models: Sequence[str | Path], out: Path, *, settings: StoreSettings | None = None) -> Path:
     """Make ``out/<model>`` for each model folder and return ``out``.
 
-    Weight files are checked against the manifest's SHA-256 while they are copied. A folder that is already there and
-    was built of the same content is kept; otherwise the new one replaces it at once, so that a reader never sees half
-    a model. Raises ManifestError or WeightsError.
+    Weight files are checked against the manifest's SHA-256 while they are copied. A folder that is already there, was
+    built of the same content and still holds it is kept; otherwise the new one replaces it at once, so that a reader
+    never sees half a model. Raises ManifestError or WeightsError.
     """
     settings = settings or StoreSettings()
     out = out.resolve()
@@ -109,7 +109,15 @@ def _is_built(target: Path, manifest: Manifest, print_of_content: str) -> bool:
     marker = target / _FINGERPRINT
     if not marker.is_file() or marker.read_text("ascii") != print_of_content:
         return False
-    return all((target / file.name).is_file() for file in manifest.files)
+    return all(_holds(target / file.name, file.sha256) for file in manifest.files)
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    """Whether the file is there and whole: a disk may have lost it since, or part of it."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as reader:
+        return hashlib.file_digest(reader, "sha256").hexdigest() == sha256
 
 
 def _copy_checked(source: Path, target: Path, sha256: str) -> None:
