@@ -17,7 +17,7 @@ from cxrshift.pacs.results import study_of
 from cxrshift.telemetry import describe_fault, log_event
 from cxrshift_api.types import ProblemCode
 
-_AUDITED: tuple[Operation, ...] = ("explain", "explain_stream", "classify")
+_AUDITED: tuple[Operation, ...] = ("explain", "explain_stream", "classify", "infer")
 _PASSING = (ProblemCode.OVERLOADED, ProblemCode.UNAVAILABLE, ProblemCode.DEADLINE, ProblemCode.CANCELLED)
 """Another try may succeed."""
 

@@ -10,7 +10,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from cxrshift_api.types import Explanation, ProblemCode, StageSeconds, WorkReport
 
 Protocol = Literal["rest", "grpc"]
-Operation = Literal["explain", "explain_stream", "classify", "list_models", "other"]
+Operation = Literal[
+    "explain", "explain_stream", "classify", "list_models",
+    "infer", "model_metadata", "model_ready", "server_metadata", "other",
+]  # fmt: skip
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64)

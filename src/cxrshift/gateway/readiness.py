@@ -48,6 +48,10 @@ class Readiness:
             return Problem(ProblemCode.UNAVAILABLE, f"No answer from the models: {', '.join(silent)}.", 1.0)
         return None
 
+    async def check_model(self, model: str) -> bool:
+        """Whether this one of the models answers."""
+        return not self.stopping.is_set() and await self._answers(model)
+
     async def _look(self) -> tuple[str, ...]:
         """The outcome of the probe under way, or of a new one: who asks meanwhile waits no longer than the first."""
         if self._probe is None or self._probe.done():

@@ -26,6 +26,8 @@ from cxrshift.gateway.dicom_form import check_image, check_kinds
 from cxrshift.gateway.forms import CLASSIFY_FORMS, EXPLAIN_FORMS, MODEL_FORMS, ONE_FINDING, Answer, Forms, Rendered
 from cxrshift.gateway.metrics import Metrics, Operation
 from cxrshift.gateway.negotiation import choose_media_type
+from cxrshift.gateway.oip import rest as oip
+from cxrshift.gateway.oip.inference import OpenInference
 from cxrshift.gateway.readiness import Readiness
 from cxrshift.gateway.request_ids import RequestIds
 from cxrshift.gateway.rest_body import read_image, unless_disconnected
@@ -65,6 +67,8 @@ def make_rest_app(parts: RestParts) -> FastAPI:
     app.openapi = partial(rest_docs.document, app)  # type: ignore[method-assign]
     app.include_router(_operations(parts))
     app.include_router(_probes(parts.readiness))
+    inference = OpenInference(parts.service, parts.readiness)
+    app.include_router(oip.make_router(parts.service, inference, parts.settings, _ObservedRoute))
     app.add_exception_handler(CodedError, _answer_coded)
     app.add_exception_handler(HTTPException, partial(_answer_http, parts.metrics))
     app.add_exception_handler(Exception, _answer_fault)
@@ -210,7 +214,8 @@ def _say_shown(reply: ExplainReply) -> dict[str, str]:
 
 
 def _answer(request: Request, problem: Problem, *, status: int | None = None) -> Response:
-    rendered = http_problem(problem, request.state.request_id, status=status)
+    render = oip.http_error if oip.is_here(request.url.path) else http_problem
+    rendered = render(problem, request.state.request_id, status=status)
     return Response(rendered.body, rendered.status, headers=dict(rendered.headers))
 
 

@@ -34,6 +34,14 @@ async def read_image(request: Request, limit: int) -> bytes:
         raise Cancelled("The caller went away while sending.") from error
 
 
+async def read_raw(request: Request, limit: int, most: int) -> bytes:
+    """A body of at most ``most`` bytes, for an image of at most ``limit``. Raises TooLarge or Cancelled."""
+    try:
+        return b"".join([chunk async for chunk in _limited(request, limit, most)])
+    except ClientDisconnect as error:
+        raise Cancelled("The caller went away while sending.") from error
+
+
 async def _limited(request: Request, limit: int, most: int) -> AsyncGenerator[bytes, None]:
     """The body's chunks, at most ``most`` bytes of them; what says beforehand that it is longer is not read at all."""
     declared = request.headers.get("content-length", "")
