@@ -112,6 +112,8 @@ def _say(complaint: Any) -> str:
     """The complaint without the caller's own words: of a place, only what the protocol names."""
     ours = {*_Document.model_fields, *_Input.model_fields}
     place = ".".join(str(step) for step in complaint["loc"] if isinstance(step, int) or step in ours)
+    if place.endswith("parameters"):
+        return f"{place} is wrong: it must be an object of booleans, numbers and strings."
     return f"{place or 'The request'} is wrong: {complaint['msg']}."
 
 
