@@ -20,8 +20,19 @@ class Admission:
         self._places = places
         self._limit = places + queue
         self._inside = 0
+        self._working = 0
         self._free = asyncio.Semaphore(places)
         self._mean_seconds = 1.0
+
+    @property
+    def working(self) -> int:
+        """Requests that hold a place."""
+        return self._working
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for one."""
+        return self._inside - self._working
 
     def check_room(self) -> None:
         """Raise Overloaded, with a guess at when to come back, where even the queue is full."""
@@ -40,7 +51,11 @@ class Admission:
         try:
             async with self._free:
                 started = time.perf_counter()
-                yield
+                self._working += 1
+                try:
+                    yield
+                finally:
+                    self._working -= 1
                 self._mean_seconds += _SMOOTHING * (time.perf_counter() - started - self._mean_seconds)
         finally:
             self._inside -= 1

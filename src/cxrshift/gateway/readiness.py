@@ -48,6 +48,11 @@ class Readiness:
             return Problem(ProblemCode.UNAVAILABLE, f"No answer from the models: {', '.join(silent)}.", 1.0)
         return None
 
+    async def find_silent(self) -> tuple[str, ...]:
+        """The models that do not answer. What was heard of a model lately is believed: asking often is cheap."""
+        doubtful = any(not self._upstream.answered_within(model, BUSY_SECONDS) for model in self._models)
+        return await self._look() if doubtful else ()
+
     async def check_model(self, model: str) -> bool:
         """Whether this one of the models answers."""
         return not self.stopping.is_set() and await self._answers(model)

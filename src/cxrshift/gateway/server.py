@@ -16,13 +16,13 @@ from typing import Any, Self
 
 import grpc
 import uvicorn
-from prometheus_client import make_asgi_app
 
 from cxrshift.audit import AuditTrail
 from cxrshift.config import Settings
 from cxrshift.gateway.calls import CallLog
 from cxrshift.gateway.grpc_app import make_grpc_server
 from cxrshift.gateway.metrics import Metrics
+from cxrshift.gateway.metrics_app import MetricsApp
 from cxrshift.gateway.readiness import Readiness
 from cxrshift.gateway.rest_app import RestParts, make_rest_app
 from cxrshift.gateway.service import ExplainService
@@ -78,7 +78,8 @@ class Gateway:
         service, calls = ExplainService(settings, upstream, metrics), CallLog(metrics, audit)
         rest_app = make_rest_app(RestParts(service, calls, metrics, readiness, settings))
         rest = exits.enter_context(_HttpServer(rest_app, settings, settings.rest_port))
-        numbers = exits.enter_context(_HttpServer(make_asgi_app(metrics.registry), settings, settings.metrics_port))
+        numbers_app = MetricsApp(metrics, readiness, settings.models)
+        numbers = exits.enter_context(_HttpServer(numbers_app, settings, settings.metrics_port))
         rpc, grpc_port = make_grpc_server(service, calls, readiness, settings)
         await rpc.start()
         await rest.start()

@@ -36,6 +36,7 @@ class ExplainService:
         self._upstream = upstream
         self._metrics = metrics
         self._admission = Admission(places=settings.max_in_flight, queue=settings.queue)
+        metrics.watch_admission(self._admission, places=settings.max_in_flight, queue=settings.queue)
         self._descriptions: dict[str, tuple[float, ModelInfo]] = {}
 
     def deadline(self, seconds: float | None) -> Deadline:
