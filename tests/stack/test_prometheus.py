@@ -117,7 +117,7 @@ def _when_ready(prometheus: Prometheus, process: ChildProcess) -> Prometheus:
 
 def _ask_everything(client: httpx.Client, bridge: Bridge) -> None:
     """One call of every kind, among them some that fail."""
-    options = {"profile": "fixed", "lambda_min": -1, "frames": 3, "saliency": "input-gradient"}
+    options: dict[str, str | int] = {"profile": "fixed", "lambda_min": -1, "frames": 3, "saliency": "input-gradient"}
     assert client.post("/v1/explain", params=options, content=npy_image()).status_code == 200
     assert client.post("/v1/explain", params={"frames": 1000}, content=npy_image()).status_code == 400
     assert client.post("/v1/classify", content=npy_image()).status_code == 200

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from cxrshift import tracing
 from cxrshift.errors import Overloaded
 
 _LONGEST_WAIT = 30.0
@@ -48,8 +49,10 @@ class Admission:
         """Wait for a place and hold it. Raises Overloaded."""
         self.check_room()
         self._inside += 1
+        waiting = tracing.begin_span("admission")
         try:
             async with self._free:
+                waiting.end()
                 started = time.perf_counter()
                 self._working += 1
                 try:
@@ -58,4 +61,5 @@ class Admission:
                     self._working -= 1
                 self._mean_seconds += _SMOOTHING * (time.perf_counter() - started - self._mean_seconds)
         finally:
+            waiting.end(failed=True)  # where it did not end well before
             self._inside -= 1

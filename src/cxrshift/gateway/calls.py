@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from cxrshift import tracing
 from cxrshift.audit import SOURCE_ID, Action, AuditRecord, AuditTrail, Outcome
 from cxrshift.errors import CodedError, DeadlineExceeded, InternalError
 from cxrshift.gateway.metrics import Metrics, Operation, Protocol
@@ -20,6 +21,8 @@ from cxrshift_api.types import ProblemCode
 _AUDITED: tuple[Operation, ...] = ("explain", "explain_stream", "classify", "infer")
 _PASSING = (ProblemCode.OVERLOADED, ProblemCode.UNAVAILABLE, ProblemCode.DEADLINE, ProblemCode.CANCELLED)
 """Another try may succeed."""
+_OWN_FAILURES = (ProblemCode.INTERNAL, ProblemCode.UNAVAILABLE, ProblemCode.DEADLINE)
+"""What counts against the service's objective (docs/slo.md)."""
 
 logger = logging.getLogger("cxrshift.gateway")
 
@@ -66,12 +69,13 @@ class CallLog:
 
     @asynccontextmanager
     async def observe(
-        self, protocol: Protocol, operation: Operation, request_id: str, *, caller: str = ""
+        self, protocol: Protocol, operation: Operation, request_id: str, *, caller: str = "", traceparent: str = ""
     ) -> AsyncIterator[Call]:
         """Watch one call. Raises CodedError alone: any other exception is logged by place and becomes InternalError."""
         started = time.perf_counter()
         code = "OK"
         call = Call()
+        traced = tracing.begin_call(operation, parent=traceparent, protocol=protocol, request_id=request_id)
         self._metrics.in_flight.inc()
         try:
             yield call
@@ -96,6 +100,7 @@ class CallLog:
             seconds = time.perf_counter() - started
             self._metrics.in_flight.dec()
             self._metrics.end_call(protocol, operation, code, seconds)
+            traced.end(failed=code in _OWN_FAILURES, code=code)
             log_event(
                 logger,
                 "call",
@@ -104,6 +109,7 @@ class CallLog:
                 operation=operation,
                 code=code,
                 seconds=round(seconds, 6),
+                **tracing.log_fields(traced),
             )
             if self._audit and operation in _AUDITED:
                 self._audit.write(_record(caller, call, code))

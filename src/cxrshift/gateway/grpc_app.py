@@ -25,6 +25,7 @@ from cxrshift.gateway.service import ExplainService
 from cxrshift.gateway.status import STATUSES, grpc_problem
 from cxrshift.gateway.timing import SERVER_TIMING, server_timing
 from cxrshift.telemetry import new_request_id, settle_request_id
+from cxrshift.tracing import TRACEPARENT
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.explain_pb2_grpc import ExplainerServicer, add_ExplainerServicer_to_server
@@ -81,7 +82,8 @@ class Explainer(ExplainerServicer):
     @asynccontextmanager
     async def begin(self, context: Any, operation: Operation, named: str, image: bytes = b"") -> AsyncIterator[_Begun]:
         """Watch a call, give it its id and deadline, and turn a CodedError into its status."""
-        given = named or _metadata(context).get(REQUEST_ID)
+        metadata = _metadata(context)
+        given = named or metadata.get(REQUEST_ID)
         refusal: InvalidRequest | None = None
         try:
             request_id = settle_request_id(given)
@@ -90,7 +92,8 @@ class Explainer(ExplainerServicer):
         await context.send_initial_metadata(((REQUEST_ID, request_id),))
         try:
             caller = _host(context.peer())
-            async with self._calls.observe("grpc", operation, request_id, caller=caller) as call:
+            parent = metadata.get(TRACEPARENT, "")
+            async with self._calls.observe("grpc", operation, request_id, caller=caller, traceparent=parent) as call:
                 call.image = image
                 if refusal:
                     raise refusal

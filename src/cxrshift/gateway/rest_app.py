@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
+from cxrshift import tracing
 from cxrshift.config import Settings
 from cxrshift.errors import CodedError, InternalError, InvalidRequest, Unavailable
 from cxrshift.gateway import rest_docs
@@ -35,6 +36,7 @@ from cxrshift.gateway.rest_query import ClassifyQuery, ExplainQuery, invalid_que
 from cxrshift.gateway.service import ExplainService
 from cxrshift.gateway.status import HTTP_TITLES, http_problem
 from cxrshift.gateway.timing import SERVER_TIMING, server_timing
+from cxrshift.tracing import TRACEPARENT
 from cxrshift_api.types import ClassifyRequest, ExplainReply, ExplainRequest, Problem, WorkReport
 
 _Reply = TypeVar("_Reply")
@@ -168,7 +170,10 @@ class _ObservedRoute(APIRoute):
         async def observed(request: Request) -> Response:
             calls: CallLog = request.app.state.calls
             caller = request.client.host if request.client else ""
-            async with calls.observe("rest", operation, request.state.request_id, caller=caller) as call:
+            parent = request.headers.get(TRACEPARENT, "")
+            async with calls.observe(
+                "rest", operation, request.state.request_id, caller=caller, traceparent=parent
+            ) as call:
                 request.state.call = call
                 if request.state.refusal:
                     raise request.state.refusal
@@ -196,7 +201,8 @@ def _choose(request: Request, forms: Forms[Any]) -> str:
 
 async def _render(metrics: Metrics, forms: Forms[_Reply], reply: _Reply, media_type: str) -> Rendered:
     started = time.perf_counter()
-    made = await asyncio.to_thread(forms.render, reply, media_type)
+    with tracing.span("render", form=media_type):
+        made = await asyncio.to_thread(forms.render, reply, media_type)
     metrics.stage_seconds.labels("render").observe(time.perf_counter() - started)
     return made
 

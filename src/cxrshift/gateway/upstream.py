@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 import grpc
 from google.protobuf.message import DecodeError
 
+from cxrshift import tracing
 from cxrshift.errors import (
     CodedError,
     DeadlineExceeded,
@@ -168,7 +169,9 @@ class Upstream:
 
     async def _send(self, model: str, message: PredictionsRequest, deadline: Deadline) -> pb.WorkReply:
         try:
-            prediction = (await self._stub.Predictions(message, timeout=deadline.remaining())).prediction
+            with tracing.span("ask_worker", kind="client", model=model):
+                tracing.carry(message.input)
+                prediction = (await self._stub.Predictions(message, timeout=deadline.remaining())).prediction
         except grpc.aio.AioRpcError as error:
             failure = _translate(error)
             if isinstance(failure, WorkerLost):

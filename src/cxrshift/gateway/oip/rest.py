@@ -7,6 +7,7 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
+from cxrshift import tracing
 from cxrshift.config import Settings
 from cxrshift.errors import InvalidRequest, Unavailable
 from cxrshift.gateway.calls import Call
@@ -99,7 +100,8 @@ class _Routes:
             asked = await self._read(request, model, version)
             work = self._inference.infer(asked.request, call, request.state.request_id, deadline)
             made = await unless_disconnected(request, work)
-            answer = await asyncio.to_thread(write_infer, made.reply, asked.is_binary)
+            with tracing.span("render"):
+                answer = await asyncio.to_thread(write_infer, made.reply, asked.is_binary)
         headers = {**_HEADERS, **answer.headers, SERVER_TIMING: server_timing(made.report)}
         return Response(answer.body, media_type=answer.media_type, headers=headers)
 

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+from cxrshift import tracing
 from cxrshift.gateway.calls import Call, Deadline
 from cxrshift.gateway.metrics import Operation
 from cxrshift.gateway.oip.inference import SERVER, OpenInference
@@ -84,4 +85,5 @@ class InferenceService(GRPCInferenceServiceServicer):
             made = await self._inference.infer(asked, begun.call, begun.request_id, begun.deadline)
             context.set_trailing_metadata(((SERVER_TIMING, server_timing(made.report)),))
             is_raw = bool(request.raw_input_contents)
-            return await asyncio.to_thread(encode_infer, made.reply, raw=is_raw)
+            with tracing.span("render"):
+                return await asyncio.to_thread(encode_infer, made.reply, raw=is_raw)
