@@ -80,7 +80,8 @@ lock: $(READY) ## Resolve requirements.lock anew
 
 proto: $(READY) ## Generate the protobuf code anew
 	@cd proto && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. \
-		cxrshift_api/explain.proto cxrshift_api/torchserve_inference.proto
+		cxrshift_api/explain.proto cxrshift_api/torchserve_inference.proto \
+		cxrshift_api/open_inference.proto
 
 clean: ## Remove what was made, the virtual environment included
 	@rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.*

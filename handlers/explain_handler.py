@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from google.protobuf.message import DecodeError
 
+from cxrshift import tracing
 from cxrshift.core.engine import Engine, EngineReply, Order
 from cxrshift.errors import CodedError, DeadlineExceeded, InternalError, InvalidRequest, TooLarge, UnsupportedImage
 from cxrshift.image.decode import decode_radiograph
@@ -92,7 +93,7 @@ class Worker:
     reject_unsuitable: bool = False
     """Refuse what the quality card would warn of first: no frontal chest film, or one unlike the training ones."""
 
-    def answer(self, works: Sequence[object]) -> list[bytes]:
+    def answer(self, works: Sequence[object], traceparents: Sequence[object] = ()) -> list[bytes]:
         """Answer a batch: one serialized WorkReply for each serialized WorkRequest, in their order."""
         started = time.perf_counter()
         arrived = [_parse(work) for work in works]
@@ -112,6 +113,7 @@ class Worker:
         ]
         scores, explained = self._classify(films), self._explain(orders)
         stages = replace(explained.stages, decode=decoded - started, total=time.perf_counter() - started)
+        tracing.record_batch(traceparents, asdict(stages), batch_size=len(works), rows=explained.rows)
         report = codec.encode_report(WorkReport(batch_size=len(works), rows=explained.rows, stages=stages))
         results = self._results(requests, iter(scores), iter(explained.outcomes))
         # A little goes as it is, which costs no time here, nor in the gateway, which can pass it on untouched.
@@ -187,7 +189,7 @@ def handle(data: Sequence[Mapping[str, object]] | None, context: Any) -> list[by
     try:
         if _worker is None:
             raise InternalError("The worker has no model yet.")
-        return _worker.answer([row.get("work") for row in data])
+        return _worker.answer([row.get("work") for row in data], [row.get(tracing.TRACEPARENT) for row in data])
     except Exception as error:  # noqa: BLE001 - the last line: raising would fail every caller of the batch
         _log_fault("The batch failed", error)
         return [codec.to_bytes(pb.WorkReply(problem=codec.encode_problem(_internal())))] * len(data)
@@ -220,6 +222,7 @@ def load_worker(context: Any) -> Worker:
     device = "cpu" if gpu is None or gpu < 0 else f"cuda:{gpu}"
     folder, run_by = Path(context.system_properties["model_dir"]), ("runtime", "precision")
     model = load_model(folder, device=device, **{name: settings.get(name, "") for name in run_by})
+    tracing.start_tracing("cxrshift-worker")
     engine = Engine(model, recent=settings.get("recent_encodings", DEFAULT_RECENT_ENCODINGS))
     warm_up(engine)
     gc.collect()

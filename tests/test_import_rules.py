@@ -17,6 +17,7 @@ API, TYPES, CLIENT, ERRORS = "cxrshift_api", "cxrshift_api.types", "cxrshift_cli
 CORE, MODELS, IMAGE, RENDER = "cxrshift.core", "cxrshift.models", "cxrshift.image", "cxrshift.render"
 CONFIG, TELEMETRY, SERVING = "cxrshift.config", "cxrshift.telemetry", "cxrshift.serving"
 DEFAULTS = "cxrshift.defaults"
+TRACING, RECORDER = "cxrshift.tracing", "cxrshift.trace_recorder"
 AUDIT = "cxrshift.audit"
 RESULTS = "cxrshift.pacs.results"
 PARALLEL = "cxrshift.parallel"
@@ -32,6 +33,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     CONFIG: (ERRORS, DEFAULTS),
     TELEMETRY: (ERRORS, TYPES),
     PARALLEL: (),
+    TRACING: (TELEMETRY, RECORDER),
+    RECORDER: (TRACING,),
     IMAGE: (ERRORS,),
     CORE: (TYPES, "cxrshift.image.radiograph", ERRORS),
     "cxrshift.runtime": (TYPES, CORE, ERRORS),
@@ -40,7 +43,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     RENDER: (TYPES, "cxrshift_api.json_codec", ERRORS),
     # A DICOM answer is a rendering like any other, but needs the image layer: the one door to it is RESULTS, whose
     # package knows of neither the gateway nor the client as far as results go.
-    "cxrshift.gateway": (API, RENDER, RESULTS, ERRORS, AUDIT, CONFIG, TELEMETRY),
+    "cxrshift.gateway": (API, RENDER, RESULTS, ERRORS, AUDIT, CONFIG, TELEMETRY, TRACING),
     "cxrshift.pacs": (API, CLIENT, IMAGE, RENDER, ERRORS, CONFIG),
     "cxrshift.pacs.bridge": (API, CLIENT, IMAGE, "cxrshift.pacs", ERRORS, AUDIT, CONFIG, TELEMETRY),
     SERVING: (API, "cxrshift.models.manifest", "cxrshift.models.folders", ERRORS, CONFIG),
@@ -48,11 +51,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "cxrshift.cli": ANYTHING,
     "cxrshift.demo": ANYTHING,
     "cxrshift": ANYTHING,
-    "explain_handler": (API, IMAGE, CORE, MODELS, "cxrshift.runtime", ERRORS, CONFIG, TELEMETRY),
+    "explain_handler": (API, IMAGE, CORE, MODELS, "cxrshift.runtime", ERRORS, CONFIG, TELEMETRY, TRACING),
 }
 """Package or module -> what of ours it may import beside itself. The longest prefix of a module's name decides."""
 
 AT_ONCE: dict[str, tuple[str, ...]] = {
+    TRACING: (TELEMETRY,),  # off, traces cost no import
     "cxrshift.cli": (API, CLIENT, ERRORS, CONFIG, DEFAULTS, RENDER),
     "cxrshift": (),
 }
@@ -76,6 +80,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "pydantic_settings": (CONFIG,),
     "httpx": (CLIENT, "cxrshift.models.download"),
     "ts": (),
+    "opentelemetry": (RECORDER,),
     "pydicom": (IMAGE, "cxrshift.pacs"),
     "highdicom": ("cxrshift.pacs",),
     "pynetdicom": ("cxrshift.pacs.bridge",),

@@ -51,7 +51,7 @@ def explain_reply_to_json(reply: ExplainReply) -> JsonObject:
     """A reply as a JSON object; each explanation also tells its ``score``, ``score_curve`` and ``zero_frame``."""
     return {
         "request_id": reply.request_id,
-        "explanations": [_explanation_to_json(explanation) for explanation in reply.explanations],
+        "explanations": [explanation_to_json(explanation) for explanation in reply.explanations],
     }
 
 
@@ -106,7 +106,8 @@ def dump_json(value: JsonValue) -> bytes:
 # ---- writing ----
 
 
-def _explanation_to_json(explanation: Explanation) -> JsonObject:
+def explanation_to_json(explanation: Explanation) -> JsonObject:
+    """One explanation as a JSON object."""
     derived: JsonObject = {
         "score": _shortest(np.float32(explanation.score)),
         "score_curve": _numbers(explanation.score_curve),

@@ -203,7 +203,8 @@ async def test_reflection_tells_the_contract(running: Running) -> None:
     call = ServerReflectionStub(running.channel).ServerReflectionInfo(iter(asked))
     listed, described = [answer async for answer in call]
     assert {service.name for service in listed.list_services_response.service} == {
-        "cxrshift.v1.Explainer", "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
+        "cxrshift.v1.Explainer", "inference.GRPCInferenceService", "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
     }  # fmt: skip
     file = FileDescriptorProto.FromString(described.file_descriptor_response.file_descriptor_proto[0])
     assert [method.name for method in file.service[0].method] == ["Explain", "ExplainStream", "Classify", "ListModels"]

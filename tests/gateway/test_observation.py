@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,7 +18,7 @@ from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.types import ExplainOptions
 from tests.gateway.running import Start, grpc_problem, request
 from tests.gateway.samples import npy_image
-from tests.gateway.worker_double import WorkerDouble
+from tests.gateway.worker_double import DIED, WorkerDouble, answer, fail
 from tests.image.dicom_files import dicom_file, ramp
 
 in_module_loop = pytest.mark.asyncio(loop_scope="module")
@@ -74,7 +76,7 @@ async def test_nothing_that_a_caller_sent_is_in_metrics_or_log(start: Start, dou
     assert "JANE" not in metrics
     assert next(line for line in lines if line.get("request_id") == "kept-1")["code"] == "OK"
     assert len([line for line in lines if line["event"] == "call"]) == 5
-    assert "model=" not in metrics
+    assert set(re.findall(r'model="([^"]*)"', metrics)) == {"phantom"}
 
 
 def test_a_librarys_line_loses_its_text_and_an_exception_its_message() -> None:
@@ -115,3 +117,37 @@ async def test_each_access_is_audited_with_who_which_study_and_how_it_ended(star
         part.get("ParticipantObjectID") for message in told for part in message.iter() if "ObjectID" in str(part.attrib)
     ]
     assert studies == ["1.2.840.7"] * 3
+
+
+@in_module_loop
+async def test_gauges_tell_how_full_the_service_is(start: Start, double: WorkerDouble) -> None:
+    running = await start(max_in_flight=1, queue=2)
+    go_on = asyncio.Event()
+
+    async def hold(work: pb.WorkRequest, number: int) -> pb.WorkReply:
+        if work.HasField("explain"):
+            await go_on.wait()
+        return await answer(work, number)
+
+    double.behave = hold
+    calls = [asyncio.ensure_future(running.stub.Explain(request())) for _ in range(3)]
+    async with asyncio.timeout(20):
+        while (await running.samples("cxrshift_in_flight"))[()] < 3:
+            await asyncio.sleep(0.01)
+    names = ("cxrshift_in_work", "cxrshift_waiting", "cxrshift_places", "cxrshift_queue_places", "cxrshift_in_flight")
+    assert [(await running.samples(name))[()] for name in names] == [1.0, 2.0, 1.0, 2.0, 3.0]
+    go_on.set()
+    await asyncio.gather(*calls)
+    assert [(await running.samples(name))[()] for name in names] == [0.0, 0.0, 1.0, 2.0, 0.0]
+
+
+@in_module_loop
+async def test_whether_a_model_answers_is_looked_at_when_prometheus_asks(start: Start, double: WorkerDouble) -> None:
+    running = await start(readiness_timeout=0.5)
+    assert await running.samples("cxrshift_model_ready") == {("phantom",): 1.0}
+    assert await running.samples("cxrshift_ready") == {(): 1.0}
+    assert [work.WhichOneof("work") for work in double.works] == ["classify"]  # the second scrape believed the first
+    double.behave = fail(DIED)
+    await grpc_problem(running.stub.Explain(request()))
+    assert await running.samples("cxrshift_model_ready") == {("phantom",): 0.0}
+    assert await running.samples("cxrshift_ready") == {(): 0.0}

@@ -102,11 +102,13 @@ class WorkerDouble(InferenceAPIsServiceServicer):
         self.behave: Behaviour = answer
         self.works: list[pb.WorkRequest] = []
         self.models: list[str] = []
+        self.traceparents: list[str] = []
         self.ended = 0
 
     async def Predictions(self, request: PredictionsRequest, context: Any) -> PredictionResponse:  # noqa: N802
         number = len(self.works)
         self.models.append(request.model_name)
+        self.traceparents.append(request.input["traceparent"].decode() if "traceparent" in request.input else "")
         self.works.append(pb.WorkRequest.FromString(request.input["work"]))
         try:
             reply = await self.behave(self.works[-1], number)

@@ -9,6 +9,7 @@ import pytest
 
 from cxrshift.serving.stack import Stack, StackConfig
 from cxrshift_api.explain_pb2_grpc import ExplainerStub
+from tests.gateway.collector import Collector
 from tests.stack.stack_calls import open_channel, stub_for
 
 
@@ -18,8 +19,19 @@ def phantom_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def stack(phantom_folder: Path) -> Iterator[Stack]:
-    with Stack(StackConfig(models=(phantom_folder,))) as running:
+def collector() -> Iterator[Collector]:
+    """Where the stack's spans go."""
+    with Collector() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stack(phantom_folder: Path, collector: Collector) -> Iterator[Stack]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in collector.environment.items():
+            patch.setenv(name, value)
+        running = Stack(StackConfig(models=(phantom_folder,))).__enter__()
+    with running:
         yield running
 
 

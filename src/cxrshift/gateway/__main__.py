@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from cxrshift.config import Settings
 from cxrshift.telemetry import configure_logging, log_event
+from cxrshift.tracing import start_tracing, stop_tracing
 
 logger = logging.getLogger("cxrshift.gateway")
 
@@ -39,6 +40,7 @@ def main() -> int:
         log_event(logger, "settings are wrong", level=logging.ERROR, settings=names)
         return 2
     configure_logging(settings.log_level)
+    start_tracing("cxrshift-gateway")
     try:
         asyncio.run(run(settings))
     except (OSError, RuntimeError) as error:
@@ -46,6 +48,8 @@ def main() -> int:
             logger, "could not serve", level=logging.ERROR, reason=str(error)
         )  # an operator's address, no caller's
         return 1
+    finally:
+        stop_tracing()
     return 0
 
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+from cxrshift import tracing
 from cxrshift.errors import Overloaded, ServiceError
 
 _BURST_SECONDS = 1.0
@@ -41,10 +42,21 @@ class Admission:
         self._longest_wait = longest_wait
         self._clock = clock
         self._inside = 0
+        self._working = 0
         self._free = asyncio.Semaphore(places)
         self._mean_hold = 0.0
         self._last_answer = self._waiting_since = clock()
         self._last_waited = float("-inf")
+
+    @property
+    def working(self) -> int:
+        """Requests that hold a place."""
+        return self._working
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for one."""
+        return self._inside - self._working
 
     def check_room(self) -> None:
         """Raise Overloaded, with an estimate of when there is room again, where a request would be refused now."""
@@ -61,11 +73,18 @@ class Admission:
         """Wait for a place and hold it. Raises Overloaded."""
         self.check_room()
         self._enter()
+        waiting = tracing.begin_span("admission")
         try:
             async with self._free:
-                with self._learning():
-                    yield
+                waiting.end()
+                self._working += 1
+                try:
+                    with self._learning():
+                        yield
+                finally:
+                    self._working -= 1
         finally:
+            waiting.end(failed=True)  # where it did not end well before
             self._leave()
 
     def _enter(self) -> None:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from cxrshift import tracing
 from cxrshift.audit import SOURCE_ID, Action, AuditRecord, AuditTrail, Outcome
 from cxrshift.errors import CodedError, DeadlineExceeded, InternalError
 from cxrshift.gateway.access.callers import Caller, Role, Visitor
@@ -19,16 +20,19 @@ from cxrshift.pacs.results import study_of
 from cxrshift.telemetry import describe_fault, log_event
 from cxrshift_api.types import ProblemCode
 
-_AUDITED: tuple[Operation, ...] = ("explain", "explain_stream", "classify")
+_AUDITED: tuple[Operation, ...] = ("explain", "explain_stream", "classify", "infer")
 _ROLES: Mapping[Operation, Role] = {
     "explain": Role.EXPLAIN,
     "explain_stream": Role.EXPLAIN,
+    "infer": Role.EXPLAIN,
     "classify": Role.CLASSIFY,
     "usage": Role.ADMIN,
 }
 """What a caller must be allowed; the other operations ask no more than to be known."""
 _PASSING = (ProblemCode.OVERLOADED, ProblemCode.UNAVAILABLE, ProblemCode.DEADLINE, ProblemCode.CANCELLED)
 """Another try may succeed."""
+_OWN_FAILURES = (ProblemCode.INTERNAL, ProblemCode.UNAVAILABLE, ProblemCode.DEADLINE)
+"""What counts against the service's objective (docs/slo.md)."""
 
 logger = logging.getLogger("cxrshift.gateway")
 
@@ -79,12 +83,13 @@ class CallLog:
 
     @asynccontextmanager
     async def observe(
-        self, protocol: Protocol, operation: Operation, request_id: str, visitor: Visitor
+        self, protocol: Protocol, operation: Operation, request_id: str, visitor: Visitor, *, traceparent: str = ""
     ) -> AsyncIterator[Call]:
         """Let one call in and watch it. Raises CodedError alone: what else is raised is logged as InternalError."""
         started = time.perf_counter()
         code = "OK"
         call = Call(visitor)
+        traced = tracing.begin_call(operation, parent=traceparent, protocol=protocol, request_id=request_id)
         self._metrics.in_flight.inc()
         try:
             async with self._door.enter(visitor, _ROLES.get(operation)) as call.caller:
@@ -110,6 +115,7 @@ class CallLog:
             seconds = time.perf_counter() - started
             self._metrics.in_flight.dec()
             self._metrics.end_call(protocol, operation, code, seconds)
+            traced.end(failed=code in _OWN_FAILURES, code=code)
             log_event(
                 logger,
                 "call",
@@ -119,6 +125,7 @@ class CallLog:
                 code=code,
                 seconds=round(seconds, 6),
                 caller=call.caller.id if call.caller else None,
+                **tracing.log_fields(traced),
             )
             if self._audit and operation in _AUDITED:
                 await _write_audit(self._audit, call, code)

@@ -16,18 +16,22 @@ from grpc_reflection.v1alpha import reflection
 from cxrshift.config import Settings
 from cxrshift.errors import CodedError, InvalidRequest
 from cxrshift.gateway.access.callers import Visitor
-from cxrshift.gateway.calls import CallLog, Deadline
+from cxrshift.gateway.calls import Call, CallLog, Deadline
 from cxrshift.gateway.health import SERVICES, Health
 from cxrshift.gateway.metrics import Operation
+from cxrshift.gateway.oip.inference import OpenInference
+from cxrshift.gateway.oip.rpc import InferenceService
 from cxrshift.gateway.readiness import Readiness
 from cxrshift.gateway.service import ExplainService
 from cxrshift.gateway.status import STATUSES, grpc_problem
 from cxrshift.gateway.timing import SERVER_TIMING, server_timing
 from cxrshift.gateway.tls import TlsFiles, grpc_credentials
 from cxrshift.telemetry import new_request_id, settle_request_id
+from cxrshift.tracing import TRACEPARENT
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.explain_pb2_grpc import ExplainerServicer, add_ExplainerServicer_to_server
+from cxrshift_api.open_inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from cxrshift_api.types import ExplainRequest
 from cxrshift_api.wire import API_KEY, REQUEST_ID
 
@@ -41,6 +45,7 @@ class _Begun:
 
     request_id: str
     deadline: Deadline
+    call: Call
 
 
 class Explainer(ExplainerServicer):
@@ -52,20 +57,20 @@ class Explainer(ExplainerServicer):
 
     async def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainReply:  # noqa: N802
         """One radiograph in, an explanation for each finding out."""
-        async with self._begin(context, "explain", request.request_id, request.image) as begun:
+        async with self.begin(context, "explain", request.request_id, request.image) as begun:
             worked = await self._service.explain(_read_request(request, begun), begun.deadline)
             context.set_trailing_metadata(((SERVER_TIMING, server_timing(worked.report)),))
             return worked.message
 
     async def ExplainStream(self, request: pb.ExplainRequest, context: Any) -> AsyncIterator[pb.ExplainEvent]:  # noqa: N802
         """The same, as it becomes ready."""
-        async with self._begin(context, "explain_stream", request.request_id, request.image) as begun:
+        async with self.begin(context, "explain_stream", request.request_id, request.image) as begun:
             async for event in self._service.explain_stream(_read_request(request, begun), begun.deadline):
                 yield await asyncio.to_thread(codec.encode_event, event)
 
     async def Classify(self, request: pb.ClassifyRequest, context: Any) -> pb.ClassifyReply:  # noqa: N802
         """Every finding's score."""
-        async with self._begin(context, "classify", request.request_id, request.image) as begun:
+        async with self.begin(context, "classify", request.request_id, request.image) as begun:
             asked = replace(codec.decode_classify_request(request), request_id=begun.request_id)
             worked = await self._service.classify(asked, begun.deadline)
             context.set_trailing_metadata(((SERVER_TIMING, server_timing(worked.report)),))
@@ -73,11 +78,11 @@ class Explainer(ExplainerServicer):
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsReply:  # noqa: N802
         """The models that this service can ask."""
-        async with self._begin(context, "list_models", "") as begun:
+        async with self.begin(context, "list_models", "") as begun:
             return codec.encode_models(await self._service.list_models(begun.deadline))
 
     @asynccontextmanager
-    async def _begin(self, context: Any, operation: Operation, named: str, image: bytes = b"") -> AsyncIterator[_Begun]:
+    async def begin(self, context: Any, operation: Operation, named: str, image: bytes = b"") -> AsyncIterator[_Begun]:
         """Watch a call, give it its id and deadline, and turn a CodedError into its status."""
         metadata = _metadata(context)
         given = named or metadata.get(REQUEST_ID)
@@ -90,11 +95,12 @@ class Explainer(ExplainerServicer):
         if operation == "explain_stream":
             await context.send_initial_metadata(headers)
         try:
-            async with self._calls.observe("grpc", operation, request_id, _visitor(context, metadata)) as call:
+            visitor, parent = _visitor(context, metadata), metadata.get(TRACEPARENT, "")
+            async with self._calls.observe("grpc", operation, request_id, visitor, traceparent=parent) as call:
                 call.image = image
                 if refusal:
                     raise refusal
-                yield _Begun(request_id, self._service.deadline(_allowed(context)))
+                yield _Begun(request_id, self._service.deadline(_allowed(context)), call)
             if operation != "explain_stream":
                 # With the answer, not before: gRPC's own retries are for calls of which nothing has come back.
                 await context.send_initial_metadata(headers)
@@ -151,7 +157,10 @@ def make_grpc_server(
             ("grpc.max_connection_age_grace_ms", int(1e3 * settings.max_deadline)),
         ]
     )
-    add_ExplainerServicer_to_server(Explainer(service, calls), server)  # type: ignore[no-untyped-call]
+    explainer = Explainer(service, calls)
+    add_ExplainerServicer_to_server(explainer, server)  # type: ignore[no-untyped-call]
+    inference = InferenceService(OpenInference(service, readiness), explainer.begin)
+    add_GRPCInferenceServiceServicer_to_server(inference, server)  # type: ignore[no-untyped-call]
     add_HealthServicer_to_server(Health(readiness, period=settings.readiness_period), server)
     reflection.enable_server_reflection(
         (*filter(None, SERVICES), "grpc.health.v1.Health", reflection.SERVICE_NAME), server

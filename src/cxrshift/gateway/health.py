@@ -12,7 +12,7 @@ from grpc_health.v1.health_pb2_grpc import HealthServicer
 
 from cxrshift.gateway.readiness import Readiness
 
-SERVICES = ("", "cxrshift.v1.Explainer")
+SERVICES = ("", "cxrshift.v1.Explainer", "inference.GRPCInferenceService")
 
 
 class Health(HealthServicer):  # type: ignore[misc]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from importlib.metadata import version
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
+from cxrshift.gateway.admission import Admission
 from cxrshift_api.types import Explanation, ProblemCode, StageSeconds, WorkReport
 
 Protocol = Literal["rest", "grpc"]
-Operation = Literal["explain", "explain_stream", "classify", "list_models", "usage", "other"]
+Operation = Literal[
+    "explain", "explain_stream", "classify", "list_models", "usage",
+    "infer", "model_metadata", "model_ready", "server_metadata", "other",
+]  # fmt: skip
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64)
@@ -64,11 +69,28 @@ class Metrics:
         self.retries = Counter(
             "cxrshift_retries", "Requests sent again after their worker died.", registry=self.registry
         )
-        self.in_flight = Gauge("cxrshift_in_flight", "Calls begun and not ended.", registry=self.registry)
+        self.in_flight = self._gauge("cxrshift_in_flight", "Calls begun and not ended.")
+        self.ready = self._gauge("cxrshift_ready", "1 where every model answers and the service goes on, else 0.")
+        self.model_ready = self._gauge("cxrshift_model_ready", "1 where a model that is served answers.", ("model",))
+        build = Info("cxrshift_build", "Which version of the service this is.", registry=self.registry)
+        build.info({"version": version("cxrshift")})
+        ProcessCollector(registry=self.registry)
         for code in ProblemCode:  # a series that is there before its first event can be watched for a rise
             self.problems.labels(code.value)
         for stage in (*_WORKER_STAGES, "render"):
             self.stage_seconds.labels(stage)
+
+    def watch_admission(self, admission: Admission, *, places: int, queue: int) -> None:
+        """Tell how full the service is whenever somebody asks."""
+        self._gauge("cxrshift_in_work", "Requests with a worker.").set_function(lambda: admission.working)
+        self._gauge("cxrshift_waiting", "Requests that wait for a place with a worker.").set_function(
+            lambda: admission.waiting
+        )
+        self._gauge("cxrshift_places", "Requests that may be with a worker at once.").set(places)
+        self._gauge("cxrshift_queue_places", "Requests that may wait; the next is refused.").set(queue)
+
+    def _gauge(self, name: str, said: str, labels: tuple[str, ...] = ()) -> Gauge:
+        return Gauge(name, said, labels, registry=self.registry)
 
     def end_call(self, protocol: Protocol, operation: Operation, code: str, seconds: float) -> None:
         """Count a finished call; ``code`` is OK or a ProblemCode's value."""

@@ -14,6 +14,7 @@ from cxrshift.gateway.access.callers import Visitor
 from cxrshift.gateway.calls import CallLog
 from cxrshift.gateway.metrics import Operation
 from cxrshift.gateway.rest_query import invalid_query
+from cxrshift.tracing import TRACEPARENT
 from cxrshift_api.wire import API_KEY
 
 
@@ -28,7 +29,10 @@ class ObservedRoute(APIRoute):
 
         async def observed(request: Request) -> Response:
             calls: CallLog = request.app.state.calls
-            async with calls.observe("rest", operation, request.state.request_id, _visitor(request)) as call:
+            parent = request.headers.get(TRACEPARENT, "")
+            async with calls.observe(
+                "rest", operation, request.state.request_id, _visitor(request), traceparent=parent
+            ) as call:
                 request.state.call = call
                 if request.state.refusal:
                     raise request.state.refusal

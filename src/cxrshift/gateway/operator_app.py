@@ -16,7 +16,7 @@ from cxrshift.gateway.readiness import Readiness
 from cxrshift_api.types import Problem
 
 
-def make_operator_app(metrics: Metrics, readiness: Readiness) -> Starlette:
+def make_operator_app(metrics: Metrics, readiness: Readiness, models: tuple[str, ...]) -> Starlette:
     """``/metrics``, ``/healthz``, ``/readyz`` and ``/startupz``."""
 
     async def live(request: Request) -> Response:
@@ -29,6 +29,11 @@ def make_operator_app(metrics: Metrics, readiness: Readiness) -> Starlette:
         return _answer(await readiness.check_started(), "started")
 
     async def numbers(request: Request) -> Response:
+        # Readiness is looked at when Prometheus asks, so that what it reads is of now.
+        silent = await readiness.find_silent()
+        for model in models:
+            metrics.model_ready.labels(model).set(model not in silent)
+        metrics.ready.set(not silent and not readiness.stopping.is_set())
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(metrics.registry), headers={"content-type": content_type})
 

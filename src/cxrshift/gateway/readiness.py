@@ -57,6 +57,15 @@ class Readiness:
             return problem
         return None
 
+    async def find_silent(self) -> tuple[str, ...]:
+        """The models that do not answer. What was heard of a model lately is believed: asking often is cheap."""
+        doubtful = any(not self._upstream.answered_within(model, BUSY_SECONDS) for model in self._models)
+        return await self._look() if doubtful else ()
+
+    async def check_model(self, model: str) -> bool:
+        """Whether this one of the models answers."""
+        return not self.stopping.is_set() and await self._answers(model)
+
     async def _look(self) -> tuple[str, ...]:
         """The outcome of the probe under way, or of a new one: who asks meanwhile waits no longer than the first."""
         if self._probe is None or self._probe.done():

@@ -15,6 +15,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
+from cxrshift import tracing
 from cxrshift.config import Settings
 from cxrshift.errors import CodedError, InternalError, InvalidRequest, Unavailable
 from cxrshift.gateway import rest_docs
@@ -26,6 +27,8 @@ from cxrshift.gateway.forms import CLASSIFY_FORMS, EXPLAIN_FORMS, MODEL_FORMS, O
 from cxrshift.gateway.metrics import Metrics
 from cxrshift.gateway.negotiation import choose_media_type
 from cxrshift.gateway.observed_route import ObservedRoute
+from cxrshift.gateway.oip import rest as oip
+from cxrshift.gateway.oip.inference import OpenInference
 from cxrshift.gateway.readiness import Readiness
 from cxrshift.gateway.request_ids import RequestIds
 from cxrshift.gateway.rest_body import SlowUpload, read_image, unless_disconnected
@@ -73,6 +76,8 @@ def make_rest_app(parts: RestParts) -> FastAPI:
     app.include_router(_operations(parts))
     app.include_router(make_usage_router(parts.door.shares))
     app.include_router(_probes(parts.readiness))
+    inference = OpenInference(parts.service, parts.readiness)
+    app.include_router(oip.make_router(parts.service, inference, parts.settings, ObservedRoute))
     app.add_exception_handler(CodedError, _answer_coded)
     app.add_exception_handler(HTTPException, partial(_answer_http, parts.metrics))
     app.add_exception_handler(Exception, _answer_fault)
@@ -185,7 +190,8 @@ def _choose(request: Request, forms: Forms[Any]) -> str:
 
 async def _render(metrics: Metrics, forms: Forms[_Reply], reply: _Reply, media_type: str) -> Rendered:
     started = time.perf_counter()
-    made = await asyncio.to_thread(forms.render, reply, media_type)
+    with tracing.span("render", form=media_type):
+        made = await asyncio.to_thread(forms.render, reply, media_type)
     metrics.stage_seconds.labels("render").observe(time.perf_counter() - started)
     return made
 
@@ -203,7 +209,8 @@ def _say_shown(reply: ExplainReply) -> dict[str, str]:
 
 
 def _answer(request: Request, problem: Problem, *, status: int | None = None) -> Response:
-    rendered = http_problem(problem, request.state.request_id, status=status)
+    render = oip.http_error if oip.is_here(request.url.path) else http_problem
+    rendered = render(problem, request.state.request_id, status=status)
     return Response(rendered.body, rendered.status, headers=dict(rendered.headers))
 
 

@@ -6,7 +6,8 @@ Never more than the limit, and never to disk, where a radiograph would outlive i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from fastapi import Request
@@ -27,26 +28,33 @@ class SlowUpload(InvalidRequest):
 
 
 async def read_image(request: Request, limit: int, *, seconds: float) -> bytes:
-    """The image file in ``request``, which must have come in ``seconds``.
+    """The image file in ``request``, raw or in a form, which must have come in ``seconds``.
 
     Raises TooLarge, InvalidRequest, SlowUpload or Cancelled.
     """
+    is_form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+    if not is_form:
+        return await read_raw(request, limit, limit, seconds=seconds)
+    async with _upload(seconds):
+        return await _read_form(request, _limited(request, limit, limit + _FORM_SLACK), limit)
+
+
+async def read_raw(request: Request, limit: int, most: int, *, seconds: float) -> bytes:
+    """A body of at most ``most`` bytes, for an image of at most ``limit``. Raises TooLarge, SlowUpload or Cancelled."""
+    async with _upload(seconds):
+        return b"".join([chunk async for chunk in _limited(request, limit, most)])
+
+
+@asynccontextmanager
+async def _upload(seconds: float) -> AsyncIterator[None]:
+    """Give the body ``seconds`` to come."""
     try:
         async with asyncio.timeout(seconds):
-            return await _read(request, limit)
+            yield
     except TimeoutError as error:
         raise SlowUpload(
             f"The image did not come within {seconds:g} seconds; send it faster, or a smaller one."
         ) from error
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    is_form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
-    body = _limited(request, limit, limit + _FORM_SLACK if is_form else limit)
-    try:
-        if is_form:
-            return await _read_form(request, body, limit)
-        return b"".join([chunk async for chunk in body])
     except ClientDisconnect as error:
         raise Cancelled("The caller went away while sending.") from error
 

@@ -81,7 +81,7 @@ class Gateway:
         files = TlsFiles.of(settings)
         tls = http_context(files) if files else None
         rest = exits.enter_context(HttpServer(rest_app, settings, settings.rest_port, tls=tls))
-        operator_app = make_operator_app(metrics, readiness)
+        operator_app = make_operator_app(metrics, readiness, settings.models)
         numbers = exits.enter_context(HttpServer(operator_app, settings, settings.metrics_port))
         rpc, grpc_port = make_grpc_server(service, calls, readiness, settings)
         await rpc.start()

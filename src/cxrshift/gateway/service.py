@@ -36,12 +36,17 @@ class ExplainService:
         self._upstream = upstream
         self._metrics = metrics
         self._admission = Admission(places=settings.max_in_flight, queue=settings.queue, longest_wait=settings.max_wait)
+        metrics.watch_admission(self._admission, places=settings.max_in_flight, queue=settings.queue)
         self._descriptions: dict[str, tuple[float, ModelInfo]] = {}
 
     def deadline(self, seconds: float | None) -> Deadline:
         """The deadline of a call whose caller allows ``seconds``; None = the service's default."""
         allowed = self._settings.default_deadline if seconds is None else seconds
         return Deadline.after(min(allowed, self._settings.max_deadline))
+
+    def check_model(self, model: str) -> None:
+        """Raise UnknownModel where no model of that name is served; empty is the default's name."""
+        self._resolve(model)
 
     def check_door(self, model: str) -> None:
         """Ask before reading a body of megabytes. Raises UnknownModel or Overloaded where it would be refused now."""
@@ -80,9 +85,11 @@ class ExplainService:
 
     async def list_models(self, deadline: Deadline) -> tuple[ModelInfo, ...]:
         """The served models, the default first; one that does not answer in time is listed as not ready."""
-        return tuple(await asyncio.gather(*(self._describe(name, deadline) for name in self._settings.models)))
+        return tuple(await asyncio.gather(*(self.describe(name, deadline) for name in self._settings.models)))
 
-    async def _describe(self, name: str, deadline: Deadline) -> ModelInfo:
+    async def describe(self, name: str, deadline: Deadline) -> ModelInfo:
+        """One model, the default where none is named; one that does not answer is not ready. Raises UnknownModel."""
+        name = self._resolve(name)
         default = name == self._settings.models[0]
         known_at, info = self._descriptions.get(name, (float("-inf"), None))
         if info is None or time.monotonic() - known_at > _DESCRIPTION_SECONDS:

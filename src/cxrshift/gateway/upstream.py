@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 import grpc
 from google.protobuf.message import DecodeError
 
+from cxrshift import tracing
 from cxrshift.errors import (
     CodedError,
     DeadlineExceeded,
@@ -188,7 +189,9 @@ class Upstream:
     async def _send(self, model: str, work: pb.WorkRequest, deadline: Deadline) -> pb.WorkReply:
         message = PredictionsRequest(model_name=model, input={"work": codec.to_bytes(work)})
         try:
-            prediction = (await self._stub.Predictions(message, timeout=deadline.remaining())).prediction
+            with tracing.span("ask_worker", kind="client", model=model):
+                tracing.carry(message.input)
+                prediction = (await self._stub.Predictions(message, timeout=deadline.remaining())).prediction
         except grpc.aio.AioRpcError as error:
             failure = _translate(error)
             if isinstance(failure, WorkerLost):

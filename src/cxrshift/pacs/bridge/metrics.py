@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Literal
+from itertools import product
+from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -15,7 +16,6 @@ Way = Literal["dimse", "stow"]
 Taken = Literal["new", "known", "ignored", "unreadable", "mismatched", "turned_away"]
 Step = Literal["done", "retried", "rejected", "dead"]
 
-_WAYS: tuple[Way, ...] = ("dimse", "stow")
 _SECONDS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0)
 
 
@@ -47,8 +47,8 @@ class BridgeMetrics:
         )
         for state in State:
             jobs.labels(state).set_function(partial(spool.count, state))
-        for way in _WAYS:
-            self._received.labels(way, "new")
+        for way, taken in product(get_args(Way), get_args(Taken)):  # there before its first event, a series can rise
+            self._received.labels(way, taken)
         for outcome in ("done", "retried", "dead"):
             self._explained.labels(outcome)
             for destination in destinations:
