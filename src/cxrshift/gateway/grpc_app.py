@@ -18,7 +18,7 @@ from cxrshift.errors import CodedError, InvalidRequest
 from cxrshift.gateway.access.callers import Visitor
 from cxrshift.gateway.calls import Call, CallLog, Deadline
 from cxrshift.gateway.health import SERVICES, Health
-from cxrshift.gateway.metrics import Operation
+from cxrshift.gateway.metrics import Metrics, Operation
 from cxrshift.gateway.oip.inference import OpenInference
 from cxrshift.gateway.oip.rpc import InferenceService
 from cxrshift.gateway.readiness import Readiness
@@ -26,6 +26,7 @@ from cxrshift.gateway.service import ExplainService
 from cxrshift.gateway.status import STATUSES, grpc_problem
 from cxrshift.gateway.timing import SERVER_TIMING, server_timing
 from cxrshift.gateway.tls import TlsFiles, grpc_credentials
+from cxrshift.gateway.tolerance import MalformedMessages
 from cxrshift.telemetry import new_request_id, settle_request_id
 from cxrshift.tracing import TRACEPARENT
 from cxrshift_api import codec
@@ -139,10 +140,11 @@ def _read_request(message: pb.ExplainRequest, begun: _Begun) -> ExplainRequest:
 
 
 def make_grpc_server(
-    service: ExplainService, calls: CallLog, readiness: Readiness, settings: Settings
+    service: ExplainService, calls: CallLog, metrics: Metrics, readiness: Readiness, settings: Settings
 ) -> tuple[grpc.aio.Server, int]:
     """A server that is bound, not started, and its port. Raises RuntimeError where the port is taken."""
     server = grpc.aio.server(
+        interceptors=[MalformedMessages(metrics)],
         options=[
             # Twice, so that an image somewhat too large is refused in words, and one far too large by gRPC itself.
             ("grpc.max_receive_message_length", 2 * settings.max_request_bytes),
@@ -155,7 +157,7 @@ def make_grpc_server(
             # Connections are made anew now and then, so that callers find replicas that came later.
             ("grpc.max_connection_age_ms", 900_000),
             ("grpc.max_connection_age_grace_ms", int(1e3 * settings.max_deadline)),
-        ]
+        ],
     )
     explainer = Explainer(service, calls)
     add_ExplainerServicer_to_server(explainer, server)  # type: ignore[no-untyped-call]

@@ -27,7 +27,7 @@ class ClassifyQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str = Field("", description="Name of a served model; absent = the default.")
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+    timeout: Annotated[float, Field(ge=0.01, allow_inf_nan=False)] | None = Field(
         None, description="Seconds after which an answer is of no use; at most the service's own limit."
     )
 

@@ -83,7 +83,7 @@ class Gateway:
         rest = exits.enter_context(HttpServer(rest_app, settings, settings.rest_port, tls=tls))
         operator_app = make_operator_app(metrics, readiness, settings.models)
         numbers = exits.enter_context(HttpServer(operator_app, settings, settings.metrics_port))
-        rpc, grpc_port = make_grpc_server(service, calls, readiness, settings)
+        rpc, grpc_port = make_grpc_server(service, calls, metrics, readiness, settings)
         await rpc.start()
         await rest.start()
         await numbers.start()
