@@ -30,7 +30,7 @@ SEARCHED = ExplainOptions(("Effusion",), frames=7)
 _RETRY_AFTER = "retry-after"
 _RETRY_IN_GRPC = """{"methodConfig": [{"name": [{}], "retryPolicy": {"maxAttempts": 5, "initialBackoff": "0.2s",
 "maxBackoff": "2s", "backoffMultiplier": 2, "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]}}],
-"loadBalancingConfig": [{"round_robin": {}}]}"""
+"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": "cxrshift.v1.Explainer"}}"""
 
 
 class Verdict(StrEnum):
@@ -116,7 +116,7 @@ class Caller(Protocol):
 
 
 class GrpcCaller:
-    """Over gRPC; with several targets in turn, and with gRPC's own retries, where ``failover``."""
+    """Over gRPC; where ``failover`` by several targets in turn, those that say SERVING, and with gRPC's own retries."""
 
     protocol = "grpc"
 

@@ -12,7 +12,7 @@ from cxrshift.serving.gateway import GatewayConfig, GatewayProcess
 from cxrshift.serving.torchserve import TorchServeConfig, TorchServeProcess
 from tests.faults.asks import Caller, GrpcCaller, RestCaller
 from tests.faults.load import wait_until
-from tests.stack.test_pacs_faults import quiet_ports
+from tests.ports import quiet_ports
 
 MODEL = "phantom"
 STARTUP = 300.0

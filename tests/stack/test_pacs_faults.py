@@ -11,7 +11,6 @@ import io
 import os
 import random
 import signal
-import socket
 import threading
 import time
 from collections import Counter
@@ -34,6 +33,7 @@ from tests.orthanc import AE_TITLE, Orthanc
 from tests.pacs.bridge.examples import wait_until
 from tests.pacs.bridge.process import BridgeProcess
 from tests.pacs.films import film
+from tests.ports import quiet_ports
 
 STUDIES = int(os.environ.get("CXRSHIFT_STUDIES", "12"))
 BRIDGE_KILLS = 10 if STUDIES >= 100 else 3
@@ -52,22 +52,6 @@ def _sockets_let_go() -> Iterator[None]:
     """pynetdicom lets go of sockets that never connected without closing them; not in a later test, please."""
     yield
     gc.collect()
-
-
-def quiet_ports(count: int) -> list[int]:
-    """Free ports below those that the system gives to outgoing connections.
-
-    Whoever listens there is killed and starts again: in between, one of many attempts to reach it could be given its
-    very port.
-    """
-    found: list[int] = []
-    for port in random.Random().sample(range(20_000, 32_000), 1000):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                found.append(port)
-        if len(found) == count:
-            return found
-    raise AssertionError("there are no free ports")
 
 
 class Service:

@@ -35,8 +35,9 @@ class StoreSettings:
     response_timeout: int = 120
     """A worker silent for longer is killed, with its batch."""
     startup_timeout: int = 180
-    max_retry_timeout: int = 60
-    """After a worker's death, how long it is restarted before the model counts as failed."""
+    max_retry_timeout: int = 86_400
+    """After a worker's death, how long TorchServe tries to have one up again, at intervals that grow to 55 s. Later it
+    never would, and still call itself healthy: so let it outlast whatever kills workers."""
     use_gpu: bool = False
     threads: int = 0
     """torch's threads in each worker; 0 = torch's own choice."""
