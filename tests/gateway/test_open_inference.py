@@ -100,6 +100,15 @@ async def test_the_outputs_wanted_come_alone_in_their_order_each_in_its_form(run
 
 
 @in_module_loop
+async def test_members_that_are_null_are_as_good_as_absent(running: Running, double: WorkerDouble) -> None:
+    image = file_input(parameters=None)
+    document = {"id": None, "inputs": [image], "outputs": None, "parameters": {"finding": "Effusion", "frames": None}}
+    answer = await running.rest.post(INFER, json=document)
+    assert answer.status_code == 200, answer.text
+    assert asked_of(double).options == ExplainOptions(("Effusion",))
+
+
+@in_module_loop
 async def test_the_body_alone_can_be_the_image(running: Running, double: WorkerDouble) -> None:
     headers = {"Inference-Header-Content-Length": "0"}
     answer = await running.rest.post(INFER, content=npy_image(7), headers=headers)
