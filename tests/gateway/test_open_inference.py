@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
 
+from cxrshift.gateway.oip.answers import OUTPUTS
+from cxrshift.gateway.oip.questions import INPUTS, PARAMETERS
 from cxrshift_api import codec, explain_pb2
 from cxrshift_api import open_inference_pb2 as pb
 from cxrshift_api.types import ExplainOptions, HeatmapKind, Problem, ProblemCode, Profile, SaliencyKind
@@ -200,3 +203,9 @@ async def test_a_model_that_does_not_answer_is_not_ready(start: Start, double: W
     stub = stub_of(running)
     assert not (await stub.ServerReady(pb.ServerReadyRequest())).ready
     assert not (await stub.ModelReady(pb.ModelReadyRequest(name="phantom"))).ready
+
+
+def test_the_document_tells_every_input_output_and_parameter() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs/oip.md").read_text("utf-8")
+    for name in (*OUTPUTS, *PARAMETERS, *(info.name for info in INPUTS)):
+        assert f"`{name}`" in text
