@@ -16,6 +16,7 @@ import pytest
 from cxrshift.telemetry import JsonFormatter, configure_logging
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.types import ExplainOptions
+from tests.gateway.infer_requests import file_input, rpc, stub_of
 from tests.gateway.running import Start, grpc_problem, request
 from tests.gateway.samples import npy_image
 from tests.gateway.worker_double import DIED, WorkerDouble, answer, fail
@@ -62,6 +63,10 @@ async def test_nothing_that_a_caller_sent_is_in_metrics_or_log(start: Start, dou
     await running.rest.post("/v1/explain", params=names, content=secret)
     await running.rest.post("/v1/explain", params={"finding": "DOE^JANE"}, content=secret)
     await running.rest.post("/v1/classify", files={"file": ("DOE^JANE.dcm", secret)})
+    infer = {"id": "DOE^JANE", "inputs": [file_input(secret)], "parameters": {"finding": "DOE^JANE"}}
+    await running.rest.post("/v2/models/phantom/infer", json=infer)
+    await running.rest.post("/v2/models/DOE^JANE/infer", json={"inputs": [{"name": "DOE^JANE"}]})
+    await stub_of(running).ModelInfer(rpc(id="DOE^JANE"))
     await running.rest.get("/DOE^JANE", headers={"x-request-id": "DOE^JANE", "user-agent": "DOE^JANE"})
     await running.stub.Explain(request(ExplainOptions(("DOE^JANE",)), image=secret, request_id="kept-1"))
 
@@ -75,7 +80,7 @@ async def test_nothing_that_a_caller_sent_is_in_metrics_or_log(start: Start, dou
     assert "JANE" not in stream.getvalue()
     assert "JANE" not in metrics
     assert next(line for line in lines if line.get("request_id") == "kept-1")["code"] == "OK"
-    assert len([line for line in lines if line["event"] == "call"]) == 5
+    assert len([line for line in lines if line["event"] == "call"]) == 8
     assert set(re.findall(r'model="([^"]*)"', metrics)) == {"phantom"}
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
 
+from cxrshift.gateway.oip.answers import OUTPUTS
+from cxrshift.gateway.oip.questions import INPUTS, PARAMETERS
 from cxrshift_api import codec, explain_pb2
 from cxrshift_api import open_inference_pb2 as pb
 from cxrshift_api.types import ExplainOptions, HeatmapKind, Problem, ProblemCode, Profile, SaliencyKind
@@ -97,6 +100,15 @@ async def test_the_outputs_wanted_come_alone_in_their_order_each_in_its_form(run
     assert raw == expected.heatmap.astype("<f4").tobytes() + expected.radiograph.tobytes()
     assert told["outputs"][1]["data"] == expected.lambdas.tolist()
     assert told["outputs"][2]["parameters"] == {"binary_data_size": SIDE * SIDE}
+
+
+@in_module_loop
+async def test_members_that_are_null_are_as_good_as_absent(running: Running, double: WorkerDouble) -> None:
+    image = file_input(parameters=None)
+    document = {"id": None, "inputs": [image], "outputs": None, "parameters": {"finding": "Effusion", "frames": None}}
+    answer = await running.rest.post(INFER, json=document)
+    assert answer.status_code == 200, answer.text
+    assert asked_of(double).options == ExplainOptions(("Effusion",))
 
 
 @in_module_loop
@@ -191,3 +203,9 @@ async def test_a_model_that_does_not_answer_is_not_ready(start: Start, double: W
     stub = stub_of(running)
     assert not (await stub.ServerReady(pb.ServerReadyRequest())).ready
     assert not (await stub.ModelReady(pb.ModelReadyRequest(name="phantom"))).ready
+
+
+def test_the_document_tells_every_input_output_and_parameter() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs/oip.md").read_text("utf-8")
+    for name in (*OUTPUTS, *PARAMETERS, *(info.name for info in INPUTS)):
+        assert f"`{name}`" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,11 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="session")
 def stack(phantom_folder: Path, collector: Collector) -> Iterator[Stack]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in collector.environment.items():
-            patch.setenv(name, value)
-        running = Stack(StackConfig(models=(phantom_folder,))).__enter__()
-    with running:
+    with ExitStack() as exits:
+        with pytest.MonkeyPatch.context() as patch:  # for this stack's processes alone
+            for name, value in collector.environment.items():
+                patch.setenv(name, value)
+            running = exits.enter_context(Stack(StackConfig(models=(phantom_folder,))))
         yield running
 
 

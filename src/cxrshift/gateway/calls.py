@@ -109,6 +109,7 @@ class CallLog:
                 request_id=request_id,
                 operation=operation,
                 fault=describe_fault(error),
+                **tracing.log_fields(traced),
             )
             raise InternalError("The service failed on this request; its log says where.") from error
         finally:

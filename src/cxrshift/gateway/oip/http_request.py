@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from cxrshift.errors import InvalidRequest
 from cxrshift.gateway.oip.questions import IMAGE, check_name
@@ -28,16 +28,18 @@ class HttpInfer:
     is_binary: Callable[[str], bool]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True)
-
-
-def _plain(given: Any) -> Any:
-    """Parameters of null are as good as absent ones."""
+def _drop_nulls(given: Any) -> Any:
+    """A member that is null is as good as an absent one: some clients write them all."""
     return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
 
 
-_Parameters = Annotated[dict[str, Parameter], BeforeValidator(_plain)]
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    _drop = model_validator(mode="before")(_drop_nulls)
+
+
+_Parameters = Annotated[dict[str, Parameter], BeforeValidator(_drop_nulls)]
 
 
 class _Input(_Part):

@@ -19,7 +19,7 @@ IMAGE = TensorInfo("image", BYTES, (1,))
 PIXELS = TensorInfo("pixels", "FP32", (-1, -1))
 INPUTS = (IMAGE, PIXELS)
 _NAMES = tuple(info.name for info in INPUTS)
-_PARAMETERS = tuple(name for name in ExplainQuery.model_fields if name not in ("model", "object"))
+PARAMETERS = tuple(name for name in ExplainQuery.model_fields if name not in ("model", "object"))
 _MICROSECONDS = 1e-6
 _ONE_BY_ONE = "send one radiograph per request, and several requests at once: the service batches them."
 
@@ -53,8 +53,8 @@ def read_question(request: InferRequest) -> Question:
 
 def read_parameters(given: Mapping[str, Parameter]) -> tuple[ExplainOptions, float | None]:
     """The options, and the timeout in seconds, which here as in Triton is given in microseconds."""
-    if not given.keys() <= set(_PARAMETERS):
-        raise InvalidRequest(f"There is a parameter that is not known here; known are: {', '.join(_PARAMETERS)}.")
+    if not given.keys() <= set(PARAMETERS):
+        raise InvalidRequest(f"There is a parameter that is not known here; known are: {', '.join(PARAMETERS)}.")
     listed: dict[str, object] = {}
     for name, value in given.items():
         if name in REPEATABLE and not isinstance(value, str):
