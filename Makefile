@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format serve train-phantom evaluate-phantom latency load bench-published bench-engine lock proto clean
+.PHONY: help install demo image test test-image lint format serve train-phantom evaluate-phantom latency load bench-published bench-engine lock proto clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -35,6 +35,12 @@ demo: $(READY) ## Explain a phantom through TorchServe and the gateway; pictures
 test: $(READY) ## Run all tests, with coverage
 	@rm -f .coverage .coverage.*
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered --durations=15 $(ARGS)
+
+image: $(READY) ## Build the images cxrshift:gateway and cxrshift:cpu, and their SBOMs in out/sbom
+	@tools/image.sh build gateway cpu
+
+test-image: image ## Run the images read-only and without privileges, and stop them under load
+	@CXRSHIFT_TEST_IMAGE=1 $(BIN)/pytest --log-cli-level=INFO tests/deploy/test_image.py $(ARGS)
 
 lint: $(READY) ## Check style and types
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format" >&2; exit 1; }
