@@ -1,7 +1,7 @@
 """What the kinds that Kubernetes itself does not know may hold, as their own projects' packages say it.
 
-``ServiceMonitor`` by the models made of Prometheus Operator's CRDs, ``InferenceService`` by KServe's SDK, whose predictor
-is a pod's specification with fields of KServe's own.
+``ServiceMonitor`` by the models made of Prometheus Operator's CRDs; ``InferenceService`` by KServe's SDK, whose
+predictor is a pod's specification with fields of KServe's own.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def check_service_monitor(monitor: Object) -> None:
 def kserve_fields(kind: str) -> dict[str, str]:
     """The fields of one of KServe's types, by their JSON names, with the type of each."""
     spec = find_spec("kserve")
-    assert spec is not None and spec.submodule_search_locations is not None
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
     # Read, not imported: the package itself wants a server's worth of others.
     source = (Path(spec.submodule_search_locations[0]) / "models" / f"{kind}.py").read_text("utf-8")
     tables: dict[str, dict[str, str]] = {}

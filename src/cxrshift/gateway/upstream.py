@@ -27,10 +27,10 @@ from cxrshift.errors import (
     Unavailable,
 )
 from cxrshift.gateway.calls import Deadline
+from cxrshift.gateway.channel import WorkerChannel
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.torchserve_inference_pb2 import PredictionsRequest
-from cxrshift_api.torchserve_inference_pb2_grpc import InferenceAPIsServiceStub
 from cxrshift_api.types import (
     ClassifyReply,
     ClassifyRequest,
@@ -95,17 +95,7 @@ class Upstream:
     def __init__(
         self, target: str, *, max_message_bytes: int, retries: int, on_retry: Callable[[], None] = lambda: None
     ) -> None:
-        self._channel = grpc.aio.insecure_channel(
-            target,
-            options=[
-                ("grpc.max_receive_message_length", max_message_bytes),
-                ("grpc.max_send_message_length", -1),
-                ("grpc.initial_reconnect_backoff_ms", 100),
-                ("grpc.min_reconnect_backoff_ms", 100),
-                ("grpc.max_reconnect_backoff_ms", 2000),
-            ],
-        )
-        self._stub = InferenceAPIsServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._channel = WorkerChannel(target, max_message_bytes=max_message_bytes)
         self._retries = retries
         self._on_retry = on_retry
         self._last_answer: dict[str, float] = {}
@@ -113,7 +103,7 @@ class Upstream:
 
     async def close(self) -> None:
         """End the connection and every call on it."""
-        await self._channel.close(None)
+        await self._channel.close()
 
     async def explain(self, model: str, request: ExplainRequest, deadline: Deadline) -> WorkedExplanation:
         """Explain one radiograph. Raises CodedError."""
@@ -181,7 +171,7 @@ class Upstream:
     async def _send(self, model: str, work: pb.WorkRequest, deadline: Deadline) -> pb.WorkReply:
         message = PredictionsRequest(model_name=model, input={"work": codec.to_bytes(work)})
         try:
-            prediction = (await self._stub.Predictions(message, timeout=deadline.remaining())).prediction
+            prediction = (await self._channel.stub.Predictions(message, timeout=deadline.remaining())).prediction
         except grpc.aio.AioRpcError as error:
             failure = _translate(error)
             if isinstance(failure, WorkerLost):

@@ -74,8 +74,8 @@ def page_answers(url: str, *, seconds: float) -> str:
         return f"{url} does not answer"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """0 where what was asked for answers, 1 where it does not."""
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """``where``, ``models`` and ``timeout``. Ends the process with code 2 where they make no sense."""
     parser = argparse.ArgumentParser(
         prog="python -m cxrshift.serving.probe", description=(__doc__ or "").split("\n")[0]
     )
@@ -86,11 +86,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     is_page = given.where.startswith("http://")
     if is_page == bool(given.models) or not (is_page or re.fullmatch(r".+:\d+", given.where)):
         parser.error("name HOST:PORT and at least one model, or an http:// address and none")
-    trouble = (
-        page_answers(given.where, seconds=given.timeout)
-        if is_page
-        else torchserve_answers(given.where, given.models, seconds=given.timeout)
-    )
+    return given
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 where what was asked for answers, 1 where it does not."""
+    given = parse_arguments(arguments)
+    if given.models:
+        trouble = torchserve_answers(given.where, given.models, seconds=given.timeout)
+    else:
+        trouble = page_answers(given.where, seconds=given.timeout)
     if trouble:
         sys.stderr.write(f"{trouble}\n")
     return 1 if trouble else 0
