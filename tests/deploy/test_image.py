@@ -139,7 +139,9 @@ def test_nothing_inside_has_a_privilege_or_a_place_to_write(
 @pytest.mark.parametrize("image", [GATEWAY, WHOLE])
 def test_no_tool_that_installs_or_builds_is_left(image: str) -> None:
     tools = "pip pip3 uv gcc cc g++ make ld git curl wget"
-    look = f"for t in {tools}; do command -v $t; done; ls /var/lib/apt/lists; find / -xdev -type f -perm /6000"
+    look = (
+        f"for t in {tools}; do command -v $t; done; ls /var/lib/apt/lists; find / -xdev -type f -perm /6000 2>/dev/null"
+    )
     done = run_engine("run", "--rm", "--no-healthcheck", "--entrypoint=sh", image, "-c", look)
     assert (done.stdout, done.stderr) == ("", "")
 
@@ -158,7 +160,7 @@ def test_a_video_is_refused_with_what_is_offered_instead(fronts: tuple[Front, Fr
 
 def test_what_docker_calls_healthy_is_what_answers(fronts: tuple[Front, Front]) -> None:
     (told,) = json.loads(run_engine("image", "inspect", GATEWAY).stdout)
-    health = told.get("HealthCheck") or told["Config"]["Healthcheck"]
+    health = told["Healthcheck"] if "Healthcheck" in told else told["Config"]["Healthcheck"]  # podman's, docker's place
     (kind, command) = health["Test"]
     assert kind == "CMD-SHELL"
     done = fronts[0].container.execute("sh", "-c", command)
