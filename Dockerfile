@@ -25,13 +25,8 @@ WORKDIR /build
 COPY deploy/image/install.sh ./
 COPY requirements.lock pyproject.toml README.md LICENSE ./
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.pem ./install.sh tools
-COPY proto proto
-COPY client client
-COPY src src
-COPY handlers handlers
-COPY model_store model_store
-RUN --mount=type=secret,id=ca,target=/run/secrets/ca.pem ./install.sh wheel
 
+# What the project needs, a layer of its own: it stays the same from one release to the next while the lock does.
 FROM build AS build-gateway
 ARG VIDEO=""
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.pem --mount=type=cache,target=/root/.cache/uv \
@@ -50,12 +45,21 @@ COPY deploy/image/constraints-gpu.txt ./
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.pem --mount=type=cache,target=/root/.cache/uv \
     ./install.sh extras server bridge gpu
 
+# The project itself, the same for all three.
+FROM build AS build-project
+COPY proto proto
+COPY client client
+COPY src src
+COPY handlers handlers
+COPY model_store model_store
+RUN --mount=type=secret,id=ca,target=/run/secrets/ca.pem ./install.sh project
+
 # What all three share: tini, a user, and nothing that installs or builds.
 FROM ${BASE_IMAGE} AS last
 COPY deploy/image/strip.sh /tmp/
 RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends tini >/dev/null && sh /tmp/strip.sh
 # Everything that is written at run time goes under /tmp, the only place that need be writable.
-ENV PATH=/opt/cxrshift/bin:/usr/local/bin:/usr/bin:/bin \
+ENV PATH=/opt/cxrshift/bin:/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/tmp \
     TMPDIR=/tmp \
     XDG_CACHE_HOME=/tmp/cache \
@@ -82,16 +86,19 @@ LABEL org.opencontainers.image.title="cxrshift" \
       org.opencontainers.image.created="${CREATED}"
 
 FROM last AS gateway
-COPY --from=build-gateway /opt/cxrshift /opt/cxrshift
+COPY --from=build-gateway /opt/venv /opt/venv
+COPY --from=build-project /opt/cxrshift /opt/cxrshift
 CMD ["python", "-m", "cxrshift.gateway"]
 
 FROM last AS gpu
-COPY --from=build-gpu /opt/cxrshift /opt/cxrshift
+COPY --from=build-gpu /opt/venv /opt/venv
+COPY --from=build-project /opt/cxrshift /opt/cxrshift
 ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 CMD ["cxrshift", "serve", "--host", "0.0.0.0", "--gpu"]
 
 # Last, so that a build that names no target makes this one.
 FROM last AS cpu
-COPY --from=build-cpu /opt/cxrshift /opt/cxrshift
+COPY --from=build-cpu /opt/venv /opt/venv
+COPY --from=build-project /opt/cxrshift /opt/cxrshift
 CMD ["cxrshift", "serve", "--host", "0.0.0.0"]

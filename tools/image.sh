@@ -75,7 +75,7 @@ build() {
 # The SBOM of what the image really holds: its Python packages, listed while it was built, and Debian's.
 list_parts() {
     local inside=(run --rm --no-healthcheck --network none --entrypoint)
-    engine "${inside[@]}" cat "cxrshift:$1" /opt/cxrshift/share/cxrshift/sbom.cdx.json >"$SCRATCH/python.json"
+    engine "${inside[@]}" cat "cxrshift:$1" /opt/venv/sbom.cdx.json >"$SCRATCH/python.json"
     engine "${inside[@]}" dpkg-query "cxrshift:$1" -W -f '${Package}\t${Version}\t${Architecture}\n' >"$SCRATCH/debian.tsv"
     .venv/bin/python tools/sbom.py "$SCRATCH/python.json" "$SCRATCH/debian.tsv" "out/sbom/$1.json"
     echo "cxrshift:$1 is built; its parts are listed in out/sbom/$1.json"

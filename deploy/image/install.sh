@@ -1,8 +1,9 @@
 #!/bin/sh
-# The image's build steps, one a call: install.sh tools | wheel | extras EXTRA...
+# The image's build steps, one a call: install.sh tools | extras EXTRA... | project
 set -eu
 
-VENV=/opt/cxrshift
+VENV=/opt/venv
+PROJECT=/opt/cxrshift
 SECRET_CA=/run/secrets/ca.pem
 
 # The network's own authorities stay in this step: what is set here is in no layer.
@@ -21,33 +22,39 @@ install_tools() {
     /tools/bin/python -m pip install --quiet --disable-pip-version-check --no-cache-dir 'uv>=0.8,<1'
     /tools/bin/uv pip install --quiet --python /tools/bin/python --constraint requirements.lock cyclonedx-bom
     python3 -m venv --without-pip "$VENV"
+    echo "$PROJECT" >"$("$VENV/bin/python" -c 'import site; print(site.getsitepackages()[0])')/cxrshift.pth"
 }
 
-# The project's dependencies at the lock's versions, then the project; last, what it all is, for those who audit it.
+# The dependencies at the lock's versions, and a list of what they are for those who audit the image.
 install_extras() {
-    set -- $(printf -- '--extra %s ' "$@")
-    [ "${VIDEO:-}" = 1 ] || set -- "$@" --no-emit-package av
+    torch=""
     if ls wheels/torch-*.whl >/dev/null 2>&1; then
-        set -- "$@" --find-links wheels
         torch="--find-links wheels"
-    else
-        torch="${TORCH_BACKEND:+--torch-backend $TORCH_BACKEND}"
-        set -- "$@" $torch
+    elif [ -n "${TORCH_BACKEND:-}" ]; then
+        torch="--torch-backend $TORCH_BACKEND"
     fi
-    [ ! -f constraints-gpu.txt ] || set -- "$@" --constraint constraints-gpu.txt
+    options="--constraint requirements.lock $torch"
+    [ ! -f constraints-gpu.txt ] || options="$options --constraint constraints-gpu.txt"
+    [ "${VIDEO:-}" = 1 ] || options="$options --no-emit-package av"
+    for extra in "$@"; do options="$options --extra $extra"; done
+    # shellcheck disable=SC2086  # options are words
     /tools/bin/uv pip compile --quiet --no-header --no-annotate --python "$VENV/bin/python" \
-        --constraint requirements.lock "$@" pyproject.toml -o /build/requirements.txt
-    /tools/bin/uv pip install --quiet --python "$VENV/bin/python" --no-deps --compile-bytecode $torch \
-        -r /build/requirements.txt
-    /tools/bin/uv pip install --quiet --python "$VENV/bin/python" --no-deps --compile-bytecode dist/*.whl
-    mkdir -p "$VENV/share/cxrshift"
+        $options pyproject.toml -o requirements.txt
+    # shellcheck disable=SC2086
+    /tools/bin/uv pip install --quiet --python "$VENV/bin/python" --no-deps --compile-bytecode $torch -r requirements.txt
     /tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --validate \
-        --of JSON -o "$VENV/share/cxrshift/sbom.cdx.json" "$VENV/bin/python"
+        --of JSON -o "$VENV/sbom.cdx.json" "$VENV/bin/python"
+}
+
+install_project() {
+    /tools/bin/uv build --quiet --wheel --out-dir dist .
+    /tools/bin/uv pip install --quiet --python "$VENV/bin/python" --no-deps --compile-bytecode --target "$PROJECT" \
+        dist/*.whl
 }
 
 case "$1" in
 tools) install_tools ;;
-wheel) /tools/bin/uv build --quiet --wheel --out-dir dist . ;;
+project) install_project ;;
 extras)
     shift
     install_extras "$@"
