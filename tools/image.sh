@@ -5,7 +5,8 @@
 #   tools/image.sh build TARGET...       gateway, cpu, gpu -> cxrshift:TARGET and out/sbom/TARGET.json
 #   tools/image.sh engine ARGUMENTS...   docker or podman itself, with what this machine needs
 #
-# BASE_IMAGE, INDEX_URL, TORCH_BACKEND and VIDEO are the Dockerfile's where they are set, CA_FILE is its secret "ca".
+# BASE_IMAGE, INDEX_URL, TORCH_BACKEND and VIDEO are the Dockerfile's where they are set. CA_FILE is its secret "ca"; where
+# it is not set, what SSL_CERT_FILE names for this machine's own programs.
 # Where there is a base image of `base`, it is used unless BASE_IMAGE says otherwise.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -61,7 +62,8 @@ build() {
     done
     arguments+=(--build-arg "VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)")
     arguments+=(--build-arg "REVISION=$(git rev-parse HEAD)" --build-arg "CREATED=$(git log -1 --format=%cI)")
-    [ -z "${CA_FILE:-}" ] || arguments+=(--secret "id=ca,src=$CA_FILE")
+    local ca=${CA_FILE-${SSL_CERT_FILE:-}}
+    [ -z "$ca" ] || arguments+=(--secret "id=ca,src=$ca")
     [ "$target" != cpu ] || find_local_torch
     if has_docker; then
         docker build --target "$target" --tag "cxrshift:$target" "${arguments[@]}" .
@@ -96,7 +98,7 @@ engine)
     if has_docker; then exec docker "$@"; else exec podman "$@"; fi
     ;;
 *)
-    sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac
