@@ -40,7 +40,7 @@ image: $(READY) ## Build the images cxrshift:gateway and cxrshift:cpu, and their
 	@tools/image.sh build gateway cpu
 
 test-image: image ## Run the images read-only and without privileges, and stop them under load
-	@CXRSHIFT_TEST_IMAGE=1 $(BIN)/pytest -o log_cli=true -o log_cli_level=INFO tests/deploy/test_image.py $(ARGS)
+	@CXRSHIFT_TEST_IMAGE=1 $(BIN)/pytest -o log_cli=true -o log_cli_level=INFO tests/deploy/test_image.py tests/deploy/test_image_stops.py $(ARGS)
 
 lint: $(READY) ## Check style and types
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format" >&2; exit 1; }

@@ -6,40 +6,21 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 import shutil
-import time
 import urllib.error
 import urllib.request
-from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 
 import pytest
 
-from cxrshift.demo import to_png
 from cxrshift.models.folders import find_model
-from cxrshift.phantom import generate
-from cxrshift.serving.probe import page_answers
 from cxrshift.serving.processes import free_ports
 from cxrshift_client import Client
-from cxrshift_client.errors import ExplainerError
-from cxrshift_client.settings import Retry
 from tests.deploy.containers import Container, run_engine
+from tests.deploy.image_parts import FINDING, GATEWAY, MODEL, NEEDS_IMAGE, WHOLE, Front, make_image
 
-pytestmark = [
-    pytest.mark.skipif("CXRSHIFT_TEST_IMAGE" not in os.environ, reason="needs an image: make test-image"),
-    pytest.mark.timeout(900),
-]
+pytestmark = NEEDS_IMAGE
 
-GATEWAY, WHOLE = "cxrshift:gateway", "cxrshift:cpu"
-MODEL, FINDING = "phantom", "Cardiomegaly"
-LOAD_SECONDS, CALLERS, NOTICED_WITHIN = 12.0, 4, 4
 IN_MEMORY = {"/tmp", "/dev/shm", "/dev/mqueue", "/var/tmp", "/run"}
 """What the engine mounts as memory; the last two are podman's own idea of a read-only container."""
 FIND_WRITABLE = """
@@ -52,65 +33,6 @@ for folder, _, _ in os.walk("/"):
         except OSError:
             pass
 """
-
-logger = logging.getLogger("tests.deploy")
-
-
-@dataclass(frozen=True)
-class Front:
-    """A gateway's container and its addresses."""
-
-    container: Container
-    rest: str
-    grpc: str
-    operator: str
-
-
-@pytest.fixture(scope="module")
-def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("logs")
-
-
-@pytest.fixture(scope="module")
-def torchserve(logs: Path) -> Iterator[tuple[Container, str]]:
-    """TorchServe alone, and where gateways reach it."""
-    rest, grpc = free_ports(2)
-    command = ["cxrshift", "torchserve", "--model", MODEL, "--threads", "1", "--folder", "/tmp/ts"]
-    ports = ["--rest-port", str(rest), "--grpc-port", str(grpc)]
-    with Container(WHOLE, [*command, *ports], log=logs / "torchserve") as container:
-        container.wait_until("python", "-m", "cxrshift.serving.probe", f"127.0.0.1:{rest}", MODEL)
-        yield container, f"127.0.0.1:{grpc}"
-
-
-@pytest.fixture
-def fronts(torchserve: tuple[Container, str], logs: Path) -> Iterator[tuple[Front, Front]]:
-    """Two gateways before the same TorchServe."""
-    with start_gateway(torchserve[1], logs / "a") as first, start_gateway(torchserve[1], logs / "b") as second:
-        for front in (first, second):
-            front.container.wait_until("python", "-m", "cxrshift.serving.probe", f"{front.rest}/readyz")
-        yield first, second
-
-
-@contextmanager
-def start_gateway(upstream: str, log: Path) -> Iterator[Front]:
-    """A container with the image's own command, and nothing but settings."""
-    rest, grpc, metrics = free_ports(3)
-    settings = {
-        "HOST": "127.0.0.1",
-        "REST_PORT": str(rest),
-        "GRPC_PORT": str(grpc),
-        "METRICS_PORT": str(metrics),
-        "UPSTREAM": upstream,
-        "MODELS": json.dumps([MODEL]),
-        "DRAIN_DELAY": str(NOTICED_WITHIN),
-    }
-    environment = [f"CXRSHIFT_{name}={value}" for name, value in settings.items()]
-    with Container(GATEWAY, environment=environment, log=log) as container:
-        yield Front(container, f"http://127.0.0.1:{rest}", f"grpc://127.0.0.1:{grpc}", f"http://127.0.0.1:{metrics}")
-
-
-def make_image() -> bytes:
-    return to_png(generate(18, findings=(FINDING,)))
 
 
 def test_it_explains_a_radiograph_the_same_over_rest_and_grpc(fronts: tuple[Front, Front]) -> None:
@@ -168,60 +90,6 @@ def test_what_docker_calls_healthy_is_what_answers(fronts: tuple[Front, Front]) 
     assert kind == "CMD-SHELL"
     done = fronts[0].container.execute("sh", "-c", command)
     assert done.returncode == 0, done.stderr
-
-
-class Balancer:
-    """Sends calls to the first gateway that was ready when it last looked, twice a second, as Kubernetes does."""
-
-    def __init__(self, fronts: tuple[Front, Front]) -> None:
-        self._fronts = fronts
-        self._stop = Event()
-        self.chosen = 0
-
-    def watch(self) -> None:
-        while not self._stop.wait(0.5):
-            ready = [not page_answers(f"{front.operator}/readyz", seconds=3.0) for front in self._fronts]
-            self.chosen = ready.index(True) if any(ready) else 0
-
-    def call(self, addresses: tuple[str, str]) -> Counter[str]:
-        """Explain in a loop, each call once and never again. What came of the calls."""
-        image, once, told = make_image(), Retry(attempts=1), Counter[str]()
-        with Client(addresses[0], retry=once) as first, Client(addresses[1], retry=once) as second:
-            while not self._stop.is_set():
-                try:
-                    (first, second)[self.chosen].explain(image, findings=(FINDING,), frames=5)
-                    told["explained"] += 1
-                except ExplainerError as error:
-                    told[str(error)] += 1
-        return told
-
-    def stop(self) -> None:
-        self._stop.set()
-
-
-def test_a_gateway_told_to_stop_under_load_costs_no_caller_an_answer(fronts: tuple[Front, Front]) -> None:
-    first, second = fronts
-    balancer = Balancer(fronts)
-    ways = [(first.rest, second.rest), (first.grpc, second.grpc)] * (CALLERS // 2)
-    with ThreadPoolExecutor(CALLERS + 1) as threads:
-        threads.submit(balancer.watch)
-        calls = [threads.submit(balancer.call, way) for way in ways]
-        try:
-            time.sleep(LOAD_SECONDS / 3)
-            first.container.ask_to_stop()
-            asked = time.monotonic()
-            code = first.container.wait(60)
-            ended = time.monotonic() - asked
-            time.sleep(LOAD_SECONDS / 3)
-        finally:
-            balancer.stop()
-        told = sum((call.result() for call in calls), Counter[str]())
-    logger.info("%s; it ended %.1f s after SIGTERM", dict(told), ended)
-    assert code == 0, first.container.log.read_text()[-2000:]
-    assert ended >= NOTICED_WITHIN
-    assert balancer.chosen == 1
-    assert set(told) == {"explained"}
-    assert told["explained"] >= CALLERS * 3
 
 
 def test_a_corrupt_weight_file_keeps_the_container_from_serving(tmp_path: Path) -> None:
