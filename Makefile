@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-faults reliability lint format serve train-phantom evaluate-phantom latency load bench-published bench-engine lock proto clean
+.PHONY: help install demo image test test-image test-faults reliability lint format serve train-phantom evaluate-phantom latency load bench-published bench-engine lock proto clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -41,6 +41,12 @@ test-faults: $(READY) ## Break a running service in every way while callers ask;
 
 reliability: $(READY) ## Put what test-faults and load measured into docs/reliability.md
 	@$(BIN)/python -m benchmarks.reliability
+
+image: $(READY) ## Build the images cxrshift:gateway and cxrshift:cpu, and their SBOMs in out/sbom
+	@tools/image.sh build gateway cpu
+
+test-image: image ## Run the images read-only and without privileges, and stop them under load
+	@CXRSHIFT_TEST_IMAGE=1 $(BIN)/pytest -o log_cli=true -o log_cli_level=INFO tests/deploy/test_image.py tests/deploy/test_image_stops.py $(ARGS)
 
 lint: $(READY) ## Check style and types
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format" >&2; exit 1; }

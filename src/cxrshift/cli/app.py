@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import classify, evaluate, explain, keys, models, pacs, serve, train
+from . import classify, evaluate, explain, keys, models, pacs, serve, torchserve, train
 from .exits import EXIT_CODES
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ cxrshift explain chest.dcm --local
 app.command(epilog=explain.EPILOG)(explain.explain)
 app.command(epilog=classify.EPILOG)(classify.classify)
 app.command(epilog=serve.EPILOG)(serve.serve)
+app.command(epilog=torchserve.EPILOG)(torchserve.torchserve)
 app.add_typer(models.app, name="models", help="List, fetch and build models.")
 app.add_typer(keys.app, name="keys")
 app.add_typer(pacs.app, name="pacs")

@@ -28,10 +28,10 @@ from cxrshift.errors import (
     Unavailable,
 )
 from cxrshift.gateway.calls import Deadline
+from cxrshift.gateway.channel import WorkerChannel
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.torchserve_inference_pb2 import PredictionsRequest
-from cxrshift_api.torchserve_inference_pb2_grpc import InferenceAPIsServiceStub
 from cxrshift_api.types import (
     ClassifyReply,
     ClassifyRequest,
@@ -51,8 +51,6 @@ _NO_MODEL = "Model not found"
 _HANDLER_RAISED = "Prediction failed"
 _FIRST_BACK_OFF = 0.1
 _LONGEST_BACK_OFF = 2.0
-_PING_MS = 3_600_000
-_UNACKNOWLEDGED_MS = 10_000
 _COME_BACK = 2.0
 """Seconds in which TorchServe usually has a new worker up, or a place in its queue free."""
 _CLOCK_SLACK = 0.25
@@ -98,22 +96,7 @@ class Upstream:
     def __init__(
         self, target: str, *, max_message_bytes: int, retries: int, on_retry: Callable[[], None] = lambda: None
     ) -> None:
-        self._channel = grpc.aio.insecure_channel(
-            target,
-            options=[
-                ("grpc.max_receive_message_length", max_message_bytes),
-                ("grpc.max_send_message_length", -1),
-                ("grpc.initial_reconnect_backoff_ms", 100),
-                ("grpc.min_reconnect_backoff_ms", 100),
-                ("grpc.max_reconnect_backoff_ms", 2000),
-                # Where a machine dies, or a firewall forgets a connection, nobody says so: what was sent is never
-                # acknowledged, and Linux alone would try for a quarter of an hour. gRPC sets TCP_USER_TIMEOUT to the
-                # second where the first is set, which is longer than any call: TorchServe takes pings for an attack.
-                ("grpc.keepalive_time_ms", _PING_MS),
-                ("grpc.keepalive_timeout_ms", _UNACKNOWLEDGED_MS),
-            ],
-        )
-        self._stub = InferenceAPIsServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._channel = WorkerChannel(target, max_message_bytes=max_message_bytes)
         self._retries = retries
         self._on_retry = on_retry
         self._last_answer: dict[str, float] = {}
@@ -121,7 +104,7 @@ class Upstream:
 
     async def close(self) -> None:
         """End the connection and every call on it."""
-        await self._channel.close(None)
+        await self._channel.close()
 
     async def explain(self, model: str, request: ExplainRequest, deadline: Deadline) -> WorkedExplanation:
         """Explain one radiograph. Raises CodedError."""
@@ -191,7 +174,7 @@ class Upstream:
         try:
             with tracing.span("ask_worker", kind="client", model=model):
                 tracing.carry(message.input)
-                prediction = (await self._stub.Predictions(message, timeout=deadline.remaining())).prediction
+                prediction = (await self._channel.stub.Predictions(message, timeout=deadline.remaining())).prediction
         except grpc.aio.AioRpcError as error:
             failure = _translate(error)
             if isinstance(failure, WorkerLost):

@@ -20,7 +20,7 @@ _LOG4J2 = """<?xml version="1.0" encoding="UTF-8"?>
     <Logger name="ACCESS_LOG" level="off"/>
     <Logger name="MODEL_METRICS" level="off"/>
     <Logger name="TS_METRICS" level="off"/>
-    <Logger name="MODEL_LOG" level="info" additivity="false"><AppenderRef ref="workers"/></Logger>
+    <Logger name="MODEL_LOG" level="info" additivity="false"><AppenderRef ref="@WORKERS_TO@"/></Logger>
     <Logger name="org.pytorch.serve" level="info"/>
     <Logger name="org.pytorch.serve.wlm" level="warn"/>
     <Root level="warn"><AppenderRef ref="console"/></Root>
@@ -46,6 +46,7 @@ class FrontendFiles:
     properties: Path
     log4j2: Path
     worker_log: Path
+    """Stays empty where the workers' lines go to the console."""
 
 
 def write_frontend_files(
@@ -59,8 +60,12 @@ def write_frontend_files(
     max_request_bytes: int,
     max_reply_bytes: int,
     use_gpu: bool,
+    to_console: bool,
 ) -> FrontendFiles:
-    """Write both files into ``folder``, which must have a short path: it holds a Unix socket."""
+    """Write both files into ``folder``, which must have a short path: it holds a Unix socket.
+
+    ``to_console`` sends the workers' own lines to standard output instead of to a file.
+    """
     properties = {
         "inference_address": f"http://{host}:{ports.inference}",
         "management_address": f"unix:{folder / 'management.sock'}",
@@ -83,5 +88,6 @@ def write_frontend_files(
         properties["number_of_gpu"] = 0
     files = FrontendFiles(folder / "config.properties", folder / "log4j2.xml", folder / "workers.log")
     files.properties.write_text("".join(f"{key}={value}\n" for key, value in properties.items()), "utf-8")
-    files.log4j2.write_text(_LOG4J2.replace("@WORKER_LOG@", str(files.worker_log)), "utf-8")
+    logging = _LOG4J2.replace("@WORKER_LOG@", str(files.worker_log))
+    files.log4j2.write_text(logging.replace("@WORKERS_TO@", "console" if to_console else "workers"), "utf-8")
     return files

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
 import os
-import select
 import shutil
 import sys
 import tempfile
@@ -17,11 +15,10 @@ from typing import Self
 
 from cxrshift.errors import CxrshiftError
 from cxrshift.serving.frontend_files import FrontendFiles, FrontendPorts, write_frontend_files
+from cxrshift.serving.probe import worker_answers
 from cxrshift.serving.processes import ChildProcess, LaunchError, child_pids, free_ports, tail
 
 _POLL_SECONDS = 0.1
-_DESCRIBE = b"\x1a\x00"  # a serialized cxrshift.v1.WorkRequest whose ``describe`` is set
-_BOUNDARY = "cxrshift-probe"
 _WORKER_DIED = "Backend worker process died"
 _LAST_WORDS_SECONDS = 0.5
 """How long a dying worker's traceback, which follows that line, may take to be written."""
@@ -69,11 +66,11 @@ class TorchServeProcess:
         # TorchServes that share TMPDIR break each other.
         self._folder = Path(tempfile.mkdtemp(prefix="cxrshift-ts-"))
         try:
-            self._files = self._write_files()
+            self._files = write_files(config, self._folder, self.ports, to_console=False)
             self._process = ChildProcess(
                 "TorchServe",
                 java_command(self.config, self._files, temporary=self._folder),
-                environment=self._environment(),
+                environment=make_environment(config, self._folder),
                 log=self._folder / "frontend.log",
             )
         except BaseException:
@@ -127,23 +124,12 @@ class TorchServeProcess:
                 time.sleep(_POLL_SECONDS)
 
     def _answers(self, model: str, deadline: float) -> bool:
-        """Ask the model to describe itself and wait for it: TorchServe holds the request until a worker is up."""
-        connection = http.client.HTTPConnection(self.config.host, self.ports.inference, timeout=5.0)
-        body = (
-            f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="work"; filename="work"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n"
-        ).encode() + _DESCRIBE
-        body += f"\r\n--{_BOUNDARY}--\r\n".encode()
-        try:
-            headers = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
-            connection.request("POST", f"/predictions/{model}", body, headers)
-            while not select.select([connection.sock], [], [], _POLL_SECONDS)[0]:
-                self._check_starting(deadline)
-            return connection.getresponse().status == http.client.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return worker_answers(
+            self.config.host,
+            self.ports.inference,
+            model,
+            while_waiting=lambda: self._check_starting(deadline),
+        )
 
     def _check_starting(self, deadline: float) -> None:
         self._process.check_running()
@@ -156,24 +142,27 @@ class TorchServeProcess:
                 f"{self.worker_log()}"
             )
 
-    def _write_files(self) -> FrontendFiles:
-        config = self.config
-        return write_frontend_files(
-            self._folder,
-            host=config.host,
-            ports=self.ports,
-            store=config.store.resolve(),
-            models=config.models,
-            job_queue_size=config.job_queue_size,
-            max_request_bytes=config.max_request_bytes,
-            max_reply_bytes=config.max_reply_bytes,
-            use_gpu=config.use_gpu,
-        )
 
-    def _environment(self) -> dict[str, str]:
-        temporary = str(self._folder)
-        places = dict.fromkeys(("TMPDIR", "TEMP", "LOG_LOCATION", "METRICS_LOCATION"), temporary)
-        return {**_WORKER_DEFAULTS, **os.environ, **places, **dict(self.config.environment)}
+def write_files(config: TorchServeConfig, folder: Path, ports: FrontendPorts, *, to_console: bool) -> FrontendFiles:
+    """The front end's files in ``folder``; ``to_console`` sends the workers' lines to standard output."""
+    return write_frontend_files(
+        folder,
+        host=config.host,
+        ports=ports,
+        store=config.store.resolve(),
+        models=config.models,
+        job_queue_size=config.job_queue_size,
+        max_request_bytes=config.max_request_bytes,
+        max_reply_bytes=config.max_reply_bytes,
+        use_gpu=config.use_gpu,
+        to_console=to_console,
+    )
+
+
+def make_environment(config: TorchServeConfig, folder: Path) -> dict[str, str]:
+    """What the front end and its workers are started with: everything that they write goes under ``folder``."""
+    places = dict.fromkeys(("TMPDIR", "TEMP", "LOG_LOCATION", "METRICS_LOCATION"), str(folder))
+    return {**_WORKER_DEFAULTS, **os.environ, **places, **dict(config.environment)}
 
 
 def java_command(config: TorchServeConfig, files: FrontendFiles, *, temporary: Path) -> list[str]:

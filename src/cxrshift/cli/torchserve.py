@@ -1,0 +1,99 @@
+"""``cxrshift torchserve``: the workers alone, for a container of their own behind a gateway."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..defaults import DEFAULT_MODEL
+from .console import Screen
+from .exits import errors_told
+from .models import resolve_model
+from .options import PrecisionName, RuntimeName
+
+EPILOG = """
+[bold]Examples[/bold]
+
+cxrshift torchserve --host 0.0.0.0 --folder /tmp/torchserve
+
+cxrshift torchserve --model ./my-model --gpu --workers 2
+
+python -m cxrshift.serving.probe 127.0.0.1:8080 cxr-small       # whether a worker really answers
+
+It has neither authentication nor TLS: whoever reaches it can use it. Let the gateway alone reach it.
+
+The command becomes TorchServe's front end and ends as that does: 143 after SIGTERM. Before: 1 a file cannot be written,
+2 wrong option, or a model that must not be served.
+"""
+
+
+def torchserve(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="An installed model, or a model folder written ./FOLDER; may be given several times.",
+            show_default=DEFAULT_MODEL,
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 = on every network.")
+    ] = "127.0.0.1",
+    rest_port: Annotated[int, typer.Option(min=1, max=65535, metavar="PORT", help="For probes.")] = 8080,
+    grpc_port: Annotated[int, typer.Option(min=1, max=65535, metavar="PORT", help="For the gateway.")] = 7070,
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Worker processes for each model.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Radiographs explained together.")] = 8,
+    threads: Annotated[
+        int, typer.Option(min=0, metavar="N", help="CPU threads of each worker; 0 = torch's own choice.")
+    ] = 0,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Run the workers on GPUs.")] = False,
+    runtime: RuntimeName = "",
+    precision: PrecisionName = "",
+    reject_unsuitable: Annotated[
+        bool,
+        typer.Option("--reject-unsuitable", help="Refuse what is no frontal chest radiograph, instead of warning."),
+    ] = False,
+    heap: Annotated[int, typer.Option(min=256, metavar="MIB", help="Memory of the front end, in MiB.")] = 1024,
+    queue: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Requests that may wait for a worker, for each model.")
+    ] = 100,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Everything that is written goes here: built models, configuration, sockets.",
+            show_default="a fresh one",
+        ),
+    ] = None,
+) -> None:
+    """Run TorchServe in the foreground, for a gateway (python -m cxrshift.gateway) that runs elsewhere."""
+    screen = Screen()
+    with errors_told(screen):
+        from ..serving.foreground import ForegroundConfig, become_torchserve
+        from ..serving.store import StoreSettings
+
+        become_torchserve(
+            ForegroundConfig(
+                models=tuple(resolve_model(each) for each in model or [DEFAULT_MODEL]),
+                folder=folder or Path(tempfile.mkdtemp(prefix="cxrshift-ts-")),
+                host=host,
+                rest_port=rest_port,
+                grpc_port=grpc_port,
+                store=StoreSettings(
+                    workers=workers,
+                    batch_size=batch_size,
+                    threads=threads,
+                    use_gpu=gpu,
+                    runtime=runtime,
+                    precision=precision,
+                    reject_unsuitable=reject_unsuitable,
+                ),
+                heap_mebibytes=heap,
+                job_queue_size=queue,
+            )
+        )
