@@ -157,3 +157,19 @@ def test_off_nothing_is_imported_and_every_span_is_the_same_nothing(monkeypatch:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     assert not tracing.start_tracing("cxrshift-gateway")
+
+
+def test_a_batch_is_told_below_those_who_have_a_trace_and_whatever_else_came_is_no_harm(collector: Collector) -> None:
+    other = TRACEPARENT.replace("0af7", "1af7").replace("b7ad", "c7ad")
+    stages = {"decode": 0.25, "encode": 0.0, "search": 0.5, "total": 1.0}
+    came = [TRACEPARENT.encode(), None, b"\xff\xfe", b"no trace", 7, "text", bytearray(other.encode())]
+    tracing.record_batch(came, stages, batch_size=len(came))
+    tracing.stop_tracing()
+    spans = collector.spans()
+    assert sorted(span.name for span in spans) == ["batch", "batch", "decode", "decode", "search", "search"]
+    mine = {span.name: span for span in spans if span.trace == TRACE}
+    assert (mine["batch"].parent, mine["batch"].links) == (PARENT, (PARENT.replace("b7ad", "c7ad"),))
+    assert mine["batch"].attributes == {"cxrshift.batch_size": 7}
+    assert mine["decode"].start == mine["batch"].start
+    assert mine["search"].start == mine["decode"].end == mine["batch"].start + 250_000_000
+    assert mine["batch"].end - mine["batch"].start == 1_000_000_000
