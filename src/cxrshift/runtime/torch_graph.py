@@ -207,10 +207,33 @@ def _exactly(call: Call, *, tf32: bool) -> Call:
     return exact
 
 
-def capture(call: Call, *examples: Tensor) -> Call:
-    """``call`` as one CUDA graph: its hundreds of kernels are launched together, without Python between them."""
-    inputs, device, turn = tuple(example.clone() for example in examples), examples[0].device, Lock()
-    with torch.cuda.device(device):
+@dataclass(frozen=True, eq=False)
+class Captured:
+    """A call as one CUDA graph, whose hundreds of kernels are launched together, without Python between them.
+
+    Safe to share between threads: its inputs and outputs are its own memory, which one call at a time may use.
+    """
+
+    call: Call
+    """Kept for its weights: the graph reads them where they are, and knows nothing of who owns that memory."""
+    graph: torch.cuda.CUDAGraph
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    turn: Lock
+
+    def __call__(self, *given: Tensor) -> tuple[Tensor, ...]:
+        """What the call would return, in memory of the caller's."""
+        with self.turn, torch.cuda.device(self.inputs[0].device):
+            for own, value in zip(self.inputs, given, strict=True):
+                own.copy_(value)
+            self.graph.replay()
+            return tuple(output.clone() for output in self.outputs)
+
+
+def capture(call: Call, *examples: Tensor) -> Captured:
+    """``call`` as a CUDA graph at the shapes of ``examples``, on their device."""
+    inputs = tuple(example.clone() for example in examples)
+    with torch.cuda.device(inputs[0].device):
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):  # algorithms are chosen and memory is taken before, outside of the graph
@@ -220,12 +243,4 @@ def capture(call: Call, *examples: Tensor) -> Call:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             outputs = call(*inputs)
-
-    def replay(*given: Tensor) -> tuple[Tensor, ...]:
-        with turn, torch.cuda.device(device):  # a graph's inputs and outputs are its own memory
-            for own, value in zip(inputs, given, strict=True):
-                own.copy_(value)
-            graph.replay()
-            return tuple(output.clone() for output in outputs)
-
-    return replay
+    return Captured(call, graph, inputs, outputs, Lock())
