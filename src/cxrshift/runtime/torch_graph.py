@@ -181,7 +181,7 @@ def group_norm(
 
     Wu and He 2018, arXiv 1803.08494. The arguments are those of aten's operator, whose first result this is.
     """
-    grouped = values.unflatten(1, (groups, channels // groups))
+    grouped = values.reshape(rows, groups, channels // groups, *values.shape[2:])
     variance, mean = torch.var_mean(grouped, dim=(2, 3, 4), correction=0, keepdim=True)
     each = (1, groups, channels // groups, 1, 1)
     scale = torch.rsqrt(variance + epsilon)
