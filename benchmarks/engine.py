@@ -32,7 +32,8 @@ from .reporting import describe_machine, say_machine, to_table, write_json
 from .selection import Pair, add_selection, build, open_cache, select
 from .timing import Call, Product, count_flops, in_turns, median_ratio
 
-_ORDERS = (1, 2, 4, 8)
+_ORDERS = {"cpu": (1, 2, 4, 8), "cuda": (1, 8, 32, 64)}
+"""Orders in a call, by device."""
 _BUDGETS = (1, 4, 16)
 
 
@@ -75,7 +76,7 @@ class Report:
     rates: tuple[Rate, ...]
     throughputs: tuple[Throughput, ...]
     peaks: tuple[tuple[Pair, float], ...]
-    """MiB of each while 8 orders are explained."""
+    """MiB of each while the most orders are explained."""
     growths: tuple[Growth, ...]
     memories: tuple[Memory, ...]
     fastest: Pair
@@ -111,13 +112,14 @@ def measure(given: argparse.Namespace, pairs: Sequence[Pair], cache: Path) -> Re
     """Everything, one runtime after the other."""
     model = load(given.model, given.device)
     batches = given.batch or ((1, 2, 4, 8) if given.device == "cpu" else (1, 2, 4, 8, 16, 32, 64, 128))
+    counts = _ORDERS["cpu" if given.device == "cpu" else "cuda"]
     rates: list[Rate] = []
     throughputs: list[Throughput] = []
     for pair in pairs:
         rates += measure_rates(model, pair, batches, given.repeats, cache)
         ready = build(model, pair, cache=cache)
         if ready is not None:
-            throughputs += measure_throughput(ready, pair, given.repeats)
+            throughputs += measure_throughput(ready, pair, counts, given.repeats)
         print(f"{pair}: speed measured", flush=True)
     if not rates or not throughputs:
         raise SystemExit("No runtime that was asked for runs this model.")
@@ -129,7 +131,7 @@ def measure(given: argparse.Namespace, pairs: Sequence[Pair], cache: Path) -> Re
         budget = ROW_BUDGET if frames is None else given.row_budget
         return Job(given.model, pair, given.device, torch.get_num_threads(), cache, orders, frames, budget)
 
-    measured = ((pair, measure_peak(job(pair, _ORDERS[-1]))) for pair in dict.fromkeys(t.pair for t in throughputs))
+    measured = ((pair, measure_peak(job(pair, counts[-1]))) for pair in dict.fromkeys(t.pair for t in throughputs))
     peaks = tuple((pair, peak.total) for pair, peak in measured if peak)
     memories = tuple(
         Memory(fastest, given.row_budget, times * given.row_budget, peak.total, peak.working)
@@ -166,14 +168,14 @@ def _probe(passes: Passes, latent: Tensor, batch: int) -> Call:
     return lambda: passes.probe(latents)
 
 
-def measure_throughput(model: Model, pair: Pair, repeats: int) -> list[Throughput]:
+def measure_throughput(model: Model, pair: Pair, counts: Sequence[int], repeats: int) -> list[Throughput]:
     """Whole explanations, in calls of several sizes in turns."""
     engine = Engine(model)
-    orders = make_orders(model.spec, max(_ORDERS))
+    orders = make_orders(model.spec, max(counts))
     explain(engine, orders[:1])
-    calls = {str(count): lambda count=count: explain(engine, orders[:count]) for count in _ORDERS}
+    calls = {str(count): lambda count=count: explain(engine, orders[:count]) for count in counts}
     seconds = in_turns(calls, repeats, model.device)
-    return [Throughput(pair, count, count / statistics.median(seconds[str(count)])) for count in _ORDERS]
+    return [Throughput(pair, count, count / statistics.median(seconds[str(count)])) for count in counts]
 
 
 def measure_growth(model: Model, pair: Pair, repeats: int, cache: Path) -> tuple[Growth, ...]:
@@ -188,6 +190,7 @@ def measure_growth(model: Model, pair: Pair, repeats: int, cache: Path) -> tuple
 def tell(report: Report) -> list[str]:
     """Tables."""
     batches = sorted({r.batch for r in report.rates})
+    counts = sorted({t.orders for t in report.throughputs})
     pairs = list(dict.fromkeys(r.pair for r in report.rates))
     rates = {(r.pair, r.batch): f"{r.per_second:.1f} ({r.of_limit:.0%})" for r in report.rates}
     speeds = {(t.pair, t.orders): f"{t.per_second:.2f}" for t in report.throughputs}
@@ -198,9 +201,9 @@ def tell(report: Report) -> list[str]:
             [(str(pair), *(rates.get((pair, batch), "–") for batch in batches)) for pair in pairs],
         ),
         to_table(
-            ("explanations a second by orders in a call", *map(str, _ORDERS), "MiB at most"),
+            ("explanations a second by orders in a call", *map(str, counts), "MiB at most"),
             [
-                (str(pair), *(speeds.get((pair, count), "–") for count in _ORDERS), peaks.get(pair, "–"))
+                (str(pair), *(speeds.get((pair, count), "–") for count in counts), peaks.get(pair, "–"))
                 for pair in pairs
             ],
         ),

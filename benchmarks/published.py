@@ -89,6 +89,15 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Together:
+    """Explanations by the default profile of ``orders`` radiographs in one call, after a first such call."""
+
+    pair: Pair
+    orders: int
+    per_second: float
+
+
+@dataclass(frozen=True)
 class Summary:
     """A runtime's comparisons together."""
 
@@ -117,6 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         answers = {case: published.attribute(case.image.to(given.device), case.column) for case in cases}
     comparisons: list[Comparison] = []
     rows: list[RowTimes] = []
+    together: list[Together] = []
     with open_cache(given) as cache:
         for pair in pairs:
             model = build(networks.to_model(theirs, given.device), pair, cache=cache)
@@ -126,11 +136,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for case, answer in answers.items():
                 comparisons.append(compare(pair, model, published, case, answer, given.runs))
                 print(_tell_case(comparisons[-1]), flush=True)
+            if given.together:
+                together.append(explain_together(pair, model, given.together, given.runs))
+                print(f"{pair}, {given.together} at once: {together[-1].per_second:.3g} a second", flush=True)
     summaries = [summarize([c for c in comparisons if c.pair == r.pair]) for r in rows]
     print("", tell_summaries(summaries), "", tell_rows(rows), sep="\n")
     if given.out and rows:
         results = {"device": given.device, "threads": torch.get_num_threads(), "runs": given.runs}
         results |= {"summaries": list(map(asdict, summaries)), "rows": list(map(asdict, rows))}
+        results |= {"together": list(map(asdict, together))}
         write_json(given.out / "published.json", machine, results | {"calls": list(map(asdict, comparisons))})
         (given.out / "published.png").write_bytes(draw_bars(summaries, rows, say_machine(machine)))
 
@@ -140,6 +154,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_selection(parser)
     parser.add_argument("--radiographs", type=int, default=3)
     parser.add_argument("--runs", type=int, default=2, help="pairs of calls for each radiograph and runtime")
+    parser.add_argument("--together", type=int, default=0, metavar="N", help="also N radiographs in one call")
     parser.add_argument("--repeats", type=int, default=7, help="of each pass that is timed alone")
     parser.add_argument("--out", type=Path, help="folder for published.json and published.png")
     return parser.parse_args(arguments)
@@ -175,6 +190,15 @@ def compare(pair: Pair, model: Model, published: Published, case: Case, answer: 
         points=ours.below.evaluated,
         match=match(model, case, ours, answer),
     )
+
+
+def explain_together(pair: Pair, model: Model, count: int, runs: int) -> Together:
+    """How many explanations a second ``model`` makes of ``count`` radiographs at once."""
+    engine = Engine(model)
+    orders = [Case(seed, _COLUMNS[seed % len(_COLUMNS)]).order(ExplainOptions().profile) for seed in range(count)]
+    explain(engine, orders)
+    seconds = in_turns({"all": lambda: explain(engine, orders)}, runs, model.device)["all"]
+    return Together(pair, count, count / statistics.median(seconds))
 
 
 def match(model: Model, case: Case, ours: Explanation, theirs: Answer) -> Match:

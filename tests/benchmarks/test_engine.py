@@ -81,7 +81,7 @@ def test_growth_is_measured_for_every_count() -> None:
     assert frames.counts == FRAMES
     assert findings.counts == (1, 2, 3)
     assert min(*frames.milliseconds, *findings.milliseconds) > 0.0
-    rates = [t.per_second for t in measure_throughput(as_model(LinearModel()), TORCH, repeats=1)]
+    rates = [t.per_second for t in measure_throughput(as_model(LinearModel()), TORCH, (1, 2), repeats=1)]
     assert np.all(np.array(rates) > 0.0)
 
 

@@ -270,7 +270,7 @@ class Setting:
             return Observation(0.0, self.start, 0.0)
         targets = self.targets
         frames, scores = self.passes.probe(targets.latents + torch.tensor(lam, dtype=torch.float32) * targets.gradients)
-        change, whole = sums([(frames - targets.reconstructions).abs(), targets.reconstructions.abs()])
+        change, whole = sums(torch.cat([(frames - targets.reconstructions).abs(), targets.reconstructions.abs()]))
         return Observation(lam, float(scores[0, 0]), change / whole)
 
     def walk_plainly(self, walk: Walk) -> Side:

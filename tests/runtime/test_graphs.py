@@ -14,6 +14,7 @@ from torch.nn import functional
 from cxrshift.core.runtime import Eager, Shapes
 from cxrshift.runtime.backward import avg_pool2d_backward, convolution_backward, differentiate, max_pool2d_backward
 from cxrshift.runtime.graphs import aten, simplify, trace_passes
+from cxrshift.runtime.torch_graph import group_norm
 from tests.runtime.networks import SIDE, Varied, pictures
 
 SHAPES = Shapes(encode=2, gradient=3, probe=4)
@@ -147,3 +148,15 @@ def test_a_pooling_without_a_rule_is_refused_rather_than_guessed() -> None:
         max_pool2d_backward(above, x, [2, 2], [2, 2], [0, 0], [1, 1], True, above.long())
     with pytest.raises(NotImplementedError, match="unequal size"):
         avg_pool2d_backward(above, x, [2, 2], [2, 2], [1, 1], False, False, None)
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_group_normalisation_by_elementary_steps_is_torchs_own(affine: bool) -> None:
+    values = torch.randn(3, 8, 5, 6, generator=torch.Generator().manual_seed(1)).to(memory_format=torch.channels_last)
+    norm = nn.GroupNorm(2, 8, affine=affine)
+    if affine:
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.uniform_(norm.bias, -1.0, 1.0)
+    (found,) = group_norm(values, norm.weight, norm.bias, 3, 8, 30, 2, norm.eps)
+    torch.testing.assert_close(found, norm(values))
+    assert found.is_contiguous(memory_format=torch.channels_last)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 
@@ -23,13 +24,17 @@ class Familiarity:
     rest: Tensor
     """() float: the variance along every other direction, σ², above 0."""
 
+    @cached_property
+    def _basis(self) -> Tensor:
+        return self.basis.double()
+
     def distance(self, latent: Tensor) -> float:
         """Mahalanobis distance of one latent (...) of D numbers, as a root mean square over them: about 1 is ordinary.
 
         d² = (Σ c_i² / v_i + |z - μ - Bᵀc|² / σ²) / D with c = B (z - μ). In float64 on the CPU, one latent at a time:
         it does not depend on what is explained beside it.
         """
-        basis = self.basis.double()
+        basis = self._basis
         offset = latent.detach().flatten().cpu().double() - self.mean.double()
         along = basis @ offset
         across = offset - along @ basis

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,10 @@ from torch import Tensor
 
 from cxrshift_api.types import Float32Array
 
-from .passes import Passes, probabilities
+from .passes import Passes, in_chunks, probabilities
+
+_SUMMED = 64
+"""Tensors that a GPU sums at once."""
 
 
 @dataclass(frozen=True)
@@ -103,15 +106,15 @@ def aim(passes: Passes, latents: Tensor, images: list[int], columns: list[int]) 
         for i, slot in enumerate(call):
             gradients.update((target, found[i, j]) for j, target in enumerate(slot))
             forward[places[i]] = frames[i], scores[i]
-    ordered = [gradients[target] for target in range(len(columns))]
+    ordered = torch.stack([gradients[target] for target in range(len(columns))])
     return Targets(
         latents=shared,
         reconstructions=torch.stack([forward[row][0] for row in range(len(own))]).float(),
         scores=probabilities(torch.stack([forward[row][1] for row in range(len(own))])),
         images=np.array(rows, dtype=np.int64),
         columns=np.array(columns, dtype=np.int64),
-        gradients=torch.stack(ordered),
-        squared_norms=sums([gradient.double().square() for gradient in ordered]),
+        gradients=ordered,
+        squared_norms=sums(ordered.double().square()),
     )
 
 
@@ -150,6 +153,14 @@ def probe(passes: Passes, targets: Targets, rows: Rows, *, budget: int) -> Itera
         yield Probed(part, frames.float(), probabilities(scores))
 
 
-def sums(images: Iterable[Tensor]) -> NDArray[np.float64]:
-    """The sum of each tensor, each on its own, so that no neighbour alters the rounding; one transfer for all."""
-    return torch.stack([image.sum(dtype=torch.float64) for image in images]).cpu().numpy()
+def sums(images: Tensor) -> NDArray[np.float64]:
+    """The sum of each of some tensors (R, ...), each on its own, so that no neighbour alters the rounding."""
+    if images.is_cuda:  # a launch for each would take longer than the sums; one shape, so that one is like another
+
+        def of_rows(rows: Tensor) -> tuple[Tensor]:
+            return (rows.flatten(1).sum(1, dtype=torch.float64),)
+
+        (found,) = in_chunks(of_rows, _SUMMED, images)
+    else:
+        found = torch.stack([image.sum(dtype=torch.float64) for image in images])
+    return found.cpu().numpy()

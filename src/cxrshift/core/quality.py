@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -26,9 +27,7 @@ def structural_similarity(first: Tensor, second: Tensor, *, data_range: float) -
     Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE TIP 13 (2004):
     11 x 11 Gaussian window of σ = 1.5, K1 = 0.01, K2 = 0.03, over the windows that lie wholly inside the image.
     """
-    offsets = torch.arange(11, dtype=torch.float64, device=first.device) - 5
-    kernel = torch.exp(-offsets.square() / (2 * 1.5**2))
-    kernel = kernel / kernel.sum()
+    kernel = _window(first.device)
     a, b = first.double(), second.double()
     maps = torch.stack([a, b, a * a, b * b, a * b])[:, None]
     rows = functional.conv2d(maps, kernel.reshape(1, 1, 1, 11))
@@ -38,6 +37,14 @@ def structural_similarity(first: Tensor, second: Tensor, *, data_range: float) -
     luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
     structure = (2 * (product - mean_a * mean_b) + c2) / (variance_a + variance_b + c2)
     return float((luminance * structure).mean())
+
+
+@cache
+def _window(device: torch.device) -> Tensor:
+    """(11,) float64: σ = 1.5, of sum 1."""
+    offsets = torch.arange(11, dtype=torch.float64, device=device) - 5
+    kernel = torch.exp(-offsets.square() / (2 * 1.5**2))
+    return kernel / kernel.sum()
 
 
 def monotonicity(curve: Float32Array) -> float:

@@ -48,7 +48,7 @@ class Runtime(Protocol):
 
     @property
     def precision(self) -> str:
-        """Of the matrix products in encode, score and probe: float32, tfloat32, bfloat16 or float16."""
+        """Of the matrix products in score and probe: float32, tfloat32, bfloat16 or float16."""
         ...
 
     @property
@@ -132,13 +132,14 @@ class Eager:
 def products_of(rows: Tensor, *, tf32: bool) -> Iterator[None]:
     """On a GPU, float32 products with or without the tensor cores' shortened mantissa, whatever the process is set to.
 
-    torch shortens convolutions unless it is told not to, and a receipt that says float32 must be true.
+    torch shortens convolutions unless it is told not to, and a receipt that says float32 must be true. Convolutions
+    whose sums are added up in whatever order they come are left out: the same request gives the same bytes.
     """
     if not rows.is_cuda:
         yield
         return
     matrices = torch.backends.cuda.matmul.allow_tf32
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=tf32):
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=tf32):
         torch.backends.cuda.matmul.allow_tf32 = tf32
         try:
             yield

@@ -18,7 +18,7 @@ from cxrshift_api.types import Problem, SaliencyKind, SaliencyMap
 from ..errors import InternalError, InvalidRequest
 from .model import DEFAULT_INPUT_RANGE, LatentModel
 from .passes import Passes, in_chunks
-from .runtime import Shapes
+from .runtime import Shapes, products_of
 from .shift import Wanted
 
 PATH_STEPS: Final = 48
@@ -120,15 +120,22 @@ def attributions(
     """
     shapes = shapes or Shapes.for_device(str(images.device))
     columns = columns.to(images.device)
+    with products_of(images, tf32=False):
+        return _attributions(networks.score, images, columns, kind, darkest, shapes)
+
+
+def _attributions(
+    plain: _Score, images: Tensor, columns: Tensor, kind: SaliencyKind, darkest: float, shapes: Shapes
+) -> Tensor:
     if kind is SaliencyKind.INTEGRATED_GRADIENTS:
         maps = torch.stack(
             [
-                _integrated_gradients(networks.score, image[None], column, darkest, shapes.probe)
+                _integrated_gradients(plain, image[None], column, darkest, shapes.probe)
                 for image, column in zip(images, columns, strict=True)
             ]
         )
     else:
-        score = networks.score if kind is SaliencyKind.INPUT_GRADIENT else _guided(networks.score)
+        score = plain if kind is SaliencyKind.INPUT_GRADIENT else _guided(plain)
         (maps,) = in_chunks(lambda x, c: (_gradient(score, x, c),), shapes.gradient, images, columns)
     return maps[:, 0].detach().float()
 

@@ -8,8 +8,8 @@ from typing import Final
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from ..core.resize import resize
 from ..errors import ManifestError
 from .manifest import NetworkArgument
 from .rowwise import rowwise
@@ -41,8 +41,7 @@ class Bridge:
     def pictures(self, images: Tensor, model_range: tuple[float, float]) -> Tensor:
         """Images (N, 1, S, S) in the model's units to (N, channels, size, size) in the classifier's."""
         if self.input_size is not None and self.input_size != images.shape[-1]:
-            size = (self.input_size, self.input_size)
-            images = functional.interpolate(images, size=size, mode="bilinear", antialias=True)
+            images = resize(images, self.input_size)
         if self.input_range is not None and self.input_range != model_range:
             (low, high), (own_low, own_high) = model_range, self.input_range
             images = (images - low) * ((own_high - own_low) / (high - low)) + own_low

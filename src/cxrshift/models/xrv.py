@@ -12,8 +12,8 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from ..core.resize import resize
 from ..errors import ManifestError, WeightsError
 from .manifest import Manifest, NetworkArgument
 from .releases import library
@@ -63,8 +63,7 @@ class XrvNetworks(nn.Module):
     def score(self, images: Tensor) -> Tensor:
         """(N, 1, S, S) to calibrated scores (N, F) in [0, 1]."""
         if self.classifier_size != self.image_size:
-            size = (self.classifier_size, self.classifier_size)
-            images = functional.interpolate(images, size=size, mode="bilinear", antialias=True)
+            images = resize(images, self.classifier_size)
         return calibrate(rowwise(torch.sigmoid, self.classifier(images)), self.thresholds)
 
 

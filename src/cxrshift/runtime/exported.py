@@ -21,7 +21,10 @@ Opener = Callable[[Path, str, str], Session]
 
 @dataclass(frozen=True, eq=False)
 class Exported:
-    """A model's exported passes. The gradient is always of float32: its direction is what an explanation rests on."""
+    """A model's exported passes.
+
+    Encoder and gradient are always of float32: where an explanation begins and its direction are what it rests on.
+    """
 
     name: str
     precision: str
@@ -66,7 +69,7 @@ def open_exports(name: str, opener: Opener, exports: Exports, device: str, preci
         precision=precision,
         shapes=exports.shapes,
         findings=findings,
-        encoder=opened("encode", precision),
+        encoder=opened("encode", "float32"),
         scorer=opened("score", precision),
         prober=opened("probe", precision),
         gradient=opened("gradient", "float32"),

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 from torch.func import functionalize
-from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, make_fx
-from torch.nn import functional
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..core.model import LatentModel
+from ..core.resize import resize_by_products
 from ..core.runtime import Shapes, decode_and_score
 
 aten = torch.ops.aten
@@ -173,22 +173,8 @@ def _constant(graph: fx.GraphModule, value: Tensor) -> fx.Node:
 
 
 def _resize(images: Tensor, size: list[int], align_corners: bool, *_: object, antialias: bool) -> Tensor:
-    """A resize is linear along each side: two products with matrices, which every runtime can do, and backwards too."""
-    height, width = (
-        _resize_matrix(old, new, align_corners, antialias, images)
-        for old, new in zip(images.shape[-2:], size, strict=True)
-    )
-    return height @ images @ width.T
-
-
-def _resize_matrix(old: int, new: int, align_corners: bool, antialias: bool, like: Tensor) -> Tensor:
-    """(new, old): what the resize makes of each unit vector. ``like`` gives its dtype and device."""
-    with disable_proxy_modes_tracing():
-        units = torch.eye(old, dtype=like.dtype, device=like.device)[None, None]
-        wide = functional.interpolate(
-            units, size=(new, old), mode="bilinear", align_corners=align_corners, antialias=antialias
-        )
-    return wide[0, 0]
+    height, width = size
+    return resize_by_products(images, (height, width), align_corners=align_corners, antialias=antialias)
 
 
 _FORWARD: Final[Rules] = MappingProxyType(

@@ -1,10 +1,15 @@
-"""Torch on simplified graphs: BatchNorm folded, channels last, a lower precision where asked, CUDA graphs on a GPU."""
+"""Torch on simplified graphs: BatchNorm folded, channels last, a lower precision where asked, CUDA graphs on a GPU.
+
+On a GPU tensor cores want channels last; its plain float32 convolutions are those of the usual order, and would turn
+every picture around and back.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 from typing import Any, Final
 
 import torch
@@ -81,28 +86,40 @@ def trace_torch_graph(model: Model, precision: str, shapes: Shapes) -> TorchGrap
 
 def _prepare(graphs: Graphs, precision: str) -> TorchGraph:
     shapes, cuda = graphs.shapes, graphs.images.is_cuda
-    for graph in (graphs.encode, graphs.score, graphs.probe, graphs.forward):
-        _to_channels_last(graph)
     if precision in _LOW:
-        for graph in (graphs.encode, graphs.score, graphs.probe):
+        for graph in (graphs.score, graphs.probe):
             lower(graph, _LOW[precision])
     images, latents = repeat(graphs.images, shapes.encode), repeat(graphs.latents, shapes.probe)
     rows = repeat(graphs.latents, shapes.gradient)
     columns = torch.zeros(shapes.gradient, 1, dtype=torch.int64, device=rows.device)
+    coarse = precision == "tfloat32"
+    in_cores = precision != "float32" or not cuda
+    encode, forward = (_laid_out(each, last=coarse or not cuda, cuda=cuda) for each in (graphs.encode, graphs.forward))
+    score, probe = (_laid_out(each, last=in_cores, cuda=cuda) for each in (graphs.score, graphs.probe))
 
     def ready(call: Call, *examples: Tensor) -> Call:
-        exact = _exactly(call, tf32=precision == "tfloat32")
+        exact = _exactly(call, tf32=coarse)
         return capture(exact, *examples) if cuda else exact
 
     return TorchGraph(
         precision=precision,
         shapes=shapes,
-        encoder=ready(_without_graph(lambda x: (graphs.encode(_last(x)),)), images),
-        scorer=ready(_without_graph(lambda x: (graphs.score(_last(x)),)), images),
-        prober=ready(_without_graph(lambda z: graphs.probe(_last(z))), latents),
-        gradient=ready(lambda z, c: latent_gradients(lambda leaf: graphs.forward(_last(leaf)), z, c), rows, columns),
+        encoder=ready(_without_graph(lambda x: (encode(x),)), images),
+        scorer=ready(_without_graph(lambda x: (score(x),)), images),
+        prober=ready(_without_graph(probe), latents),
+        gradient=ready(partial(latent_gradients, forward), rows, columns),
         shares_forward=not cuda,
     )
+
+
+def _laid_out(graph: fx.GraphModule, *, last: bool, cuda: bool) -> Callable[[Tensor], Any]:
+    """``graph`` in channels last, or as it was traced."""
+    if not last:
+        return graph
+    _to_channels_last(graph)
+    if cuda:
+        _split_group_norms(graph)
+    return lambda value: graph(_last(value))
 
 
 def lower(graph: fx.GraphModule, precision: torch.dtype) -> None:
@@ -142,6 +159,38 @@ def _to_channels_last(graph: fx.GraphModule) -> None:
             set_constant(graph, name, _last(value))
 
 
+def _split_group_norms(graph: fx.GraphModule) -> None:
+    """Group normalisation by elementary steps: torch's own one takes no channels last on a GPU."""
+    for node in graph.graph.nodes:
+        if node.target is aten.native_group_norm.default:
+            node.target = group_norm
+    graph.recompile()
+
+
+def group_norm(
+    values: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    rows: int,
+    channels: int,
+    places: int,
+    groups: int,
+    epsilon: float,
+) -> tuple[Tensor, ...]:
+    """(N, C, H, W) to (values - mean) / √(variance + ε) w + b over each of ``groups`` groups of channels.
+
+    Wu and He 2018, arXiv 1803.08494. The arguments are those of aten's operator, whose first result this is.
+    """
+    grouped = values.reshape(rows, groups, channels // groups, *values.shape[2:])
+    variance, mean = torch.var_mean(grouped, dim=(2, 3, 4), correction=0, keepdim=True)
+    each = (1, groups, channels // groups, 1, 1)
+    scale = torch.rsqrt(variance + epsilon)
+    scale = scale.expand(-1, *each[1:]) if weight is None else scale * weight.reshape(each)
+    shift = -mean * scale if bias is None else bias.reshape(each) - mean * scale
+    whole = (rows, channels, 1, 1)
+    return (torch.addcmul(shift.reshape(whole), values, scale.reshape(whole)),)
+
+
 def _last(value: Tensor) -> Tensor:
     return value.contiguous(memory_format=torch.channels_last) if value.ndim == 4 else value
 
@@ -158,23 +207,40 @@ def _exactly(call: Call, *, tf32: bool) -> Call:
     return exact
 
 
-def capture(call: Call, *examples: Tensor) -> Call:
-    """``call`` as one CUDA graph: its hundreds of kernels are launched together, without Python between them."""
+@dataclass(frozen=True, eq=False)
+class Captured:
+    """A call as one CUDA graph, whose hundreds of kernels are launched together, without Python between them.
+
+    Safe to share between threads: its inputs and outputs are its own memory, which one call at a time may use.
+    """
+
+    call: Call
+    """Kept for its weights: the graph reads them where they are, and knows nothing of who owns that memory."""
+    graph: torch.cuda.CUDAGraph
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    turn: Lock
+
+    def __call__(self, *given: Tensor) -> tuple[Tensor, ...]:
+        """What the call would return, in memory of the caller's."""
+        with self.turn, torch.cuda.device(self.inputs[0].device):
+            for own, value in zip(self.inputs, given, strict=True):
+                own.copy_(value)
+            self.graph.replay()
+            return tuple(output.clone() for output in self.outputs)
+
+
+def capture(call: Call, *examples: Tensor) -> Captured:
+    """``call`` as a CUDA graph at the shapes of ``examples``, on their device."""
     inputs = tuple(example.clone() for example in examples)
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):  # algorithms are chosen and memory is taken before, outside of the graph
-        for _ in range(3):
-            call(*inputs)
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        outputs = call(*inputs)
-
-    def replay(*given: Tensor) -> tuple[Tensor, ...]:
-        for own, value in zip(inputs, given, strict=True):
-            own.copy_(value)
-        graph.replay()
-        return tuple(output.clone() for output in outputs)
-
-    return replay
+    with torch.cuda.device(inputs[0].device):
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):  # algorithms are chosen and memory is taken before, outside of the graph
+            for _ in range(3):
+                call(*inputs)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            outputs = call(*inputs)
+    return Captured(call, graph, inputs, outputs, Lock())
