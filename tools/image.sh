@@ -29,7 +29,7 @@ engine() { if has_docker; then docker "$@"; else podman "$@"; fi; }
 # What podman needs on a machine that has neither systemd nor a network bridge.
 prepare_podman() {
     need buildah podman runc
-    cat >"$SCRATCH/containers.conf" <<-'EOF'
+    cat >"$SCRATCH/containers.conf.$$" <<-'EOF'
 		[engine]
 		runtime = "runc"
 		cgroup_manager = "cgroupfs"
@@ -37,6 +37,7 @@ prepare_podman() {
 		[containers]
 		default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]
 	EOF
+    mv "$SCRATCH/containers.conf.$$" "$SCRATCH/containers.conf" # whole at every moment: others may be reading it
     export CONTAINERS_CONF="$SCRATCH/containers.conf"
 }
 

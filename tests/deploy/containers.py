@@ -46,6 +46,7 @@ class Container:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        run_engine("kill", "--signal=KILL", self.name)  # podman's rm would let it drain first
         run_engine("rm", "--force", self.name)
         self._process.wait(30)
 
