@@ -27,8 +27,6 @@ class Heard:
     ask: str
     verdict: Verdict
     status: str
-    began: float
-    """Of ``time.monotonic()``."""
     seconds: float
 
 
@@ -125,7 +123,7 @@ def hear(caller: Caller, ask: Ask, calm: Calm, deadline: float) -> Heard:
         verdict = Verdict.RIGHT if answer.body == calm[caller.protocol, ask.name] else Verdict.WRONG
     else:
         verdict = Verdict.TOLD if answer.can_be_retried else Verdict.LOST
-    return Heard(ask.name, verdict, answer.status, began, seconds)
+    return Heard(ask.name, verdict, answer.status, seconds)
 
 
 def ask_calmly(callers: Sequence[Caller], asks: Sequence[Ask]) -> Calm:
