@@ -15,9 +15,7 @@ from cxrshift.gateway.observed_route import ObservedRoute
 class UsageBody(BaseModel):
     """One caller's calls since this gateway began."""
 
-    caller: str = Field(
-        description="key:ID for an API key, sub:PSEUDONYM for a token, host:ADDRESS where access is open."
-    )
+    caller: str = Field(description="key:ID for an API key, sub:PSEUDONYM for a token.")
     calls: int
     refused: int = Field(description="Of those, past the caller's rate or its calls at once.")
     in_flight: int

@@ -13,7 +13,8 @@ from cxrshift.gateway.access.shares import CallerShares
 from cxrshift.gateway.access.signing_keys import SigningKeys
 from cxrshift.gateway.access.tokens import TokenVerifier
 
-_EVERYTHING = frozenset(Role)
+_ANYONE = frozenset({Role.EXPLAIN, Role.CLASSIFY})
+"""What everyone may do where access is open; who else is there is nobody's business."""
 _BEARER = "bearer "
 
 
@@ -50,13 +51,13 @@ class Door:
         """Let a caller in for one call. Raises Unauthenticated, Forbidden, Overloaded or Unavailable."""
         caller = await self._recognise(visitor)
         if not caller.may(role):
-            raise Forbidden(f"This needs the role {role}, which your key or token does not give.")
+            raise Forbidden(f"This needs the role {role}, which comes with a key or token, and not with yours.")
         with self.shares.hold(caller.id):
             yield caller
 
     async def _recognise(self, visitor: Visitor) -> Caller:
         if self.is_open:
-            return Caller(f"host:{visitor.host}", visitor.host, _EVERYTHING)
+            return Caller(f"host:{visitor.host}", visitor.host, _ANYONE)
         credential = visitor.api_key
         if not credential and visitor.authorization[: len(_BEARER)].lower() == _BEARER:
             credential = visitor.authorization[len(_BEARER) :].strip()
