@@ -1,4 +1,4 @@
-"""The whole TorchServe adapter: a batch of serialized WorkRequests in, as many serialized WorkReplies out.
+"""The TorchServe adapter: a batch of serialized WorkRequests in, as many serialized WorkReplies out.
 
 TorchServe calls ``handle`` once with ``None`` to load the model, then with a list of rows. Whatever is wrong with one
 row becomes that row's Problem, in band: an exception, a list of another length or a reply over the front end's limit
@@ -20,15 +20,12 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
-from google.protobuf.message import DecodeError
 
 from cxrshift import tracing
 from cxrshift.core.engine import Engine, EngineReply, Order
-from cxrshift.errors import CodedError, DeadlineExceeded, InternalError, InvalidRequest, TooLarge, UnsupportedImage
-from cxrshift.image.decode import decode_radiograph
+from cxrshift.errors import CodedError, InternalError, TooLarge, UnsupportedImage
 from cxrshift.image.radiograph import Radiograph
 from cxrshift.models.loader import load_model
-from cxrshift.telemetry import describe_fault
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.types import (
@@ -46,8 +43,7 @@ from cxrshift_api.types import (
     StageSeconds,
     WorkReport,
 )
-
-logger = logging.getLogger("cxrshift.handler")
+from explain_rows import Describe, Request, decode, internal_problem, log_fault, parse
 
 DEFAULT_MAX_REPLY_BYTES = 16 << 20
 DEFAULT_COMPRESS_ABOVE = 6 << 20
@@ -59,23 +55,6 @@ RETRY_SECONDS = 60.0
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-
-
-@dataclass(frozen=True)
-class Describe:
-    """A question for the model's description."""
-
-
-Request: TypeAlias = ExplainRequest | ClassifyRequest | Describe
-
-
-@dataclass(frozen=True)
-class _Arrived:
-    """One row of a batch."""
-
-    request: Request | Problem
-    deadline: float | None = None
-    """Moment of ``time.perf_counter()`` after which an answer is of no use."""
 
 
 Result: TypeAlias = ExplainReply | ClassifyReply | ModelInfo | Problem
@@ -96,7 +75,7 @@ class Worker:
     def answer(self, works: Sequence[object], traceparents: Sequence[object] = ()) -> list[bytes]:
         """Answer a batch: one serialized WorkReply for each serialized WorkRequest, in their order."""
         started = time.perf_counter()
-        arrived = [_parse(work) for work in works]
+        arrived = [parse(work) for work in works]
         parsed, deadlines = [a.request for a in arrived], [a.deadline for a in arrived]
         radiographs = self._each(self._decode, parsed)
         decoded = time.perf_counter()
@@ -145,7 +124,7 @@ class Worker:
         return results
 
     def _decode(self, request: Request | Problem) -> Radiograph | Problem | None:
-        radiograph = _decode(request)
+        radiograph = decode(request)
         if self.reject_unsuitable and isinstance(radiograph, Radiograph) and radiograph.doubts:
             return UnsupportedImage(f"{radiograph.doubts[0]} This service refuses such images.").to_problem()
         return radiograph
@@ -191,8 +170,8 @@ def handle(data: Sequence[Mapping[str, object]] | None, context: Any) -> list[by
             raise InternalError("The worker has no model yet.")
         return _worker.answer([row.get("work") for row in data], [row.get(tracing.TRACEPARENT) for row in data])
     except Exception as error:  # noqa: BLE001 - the last line: raising would fail every caller of the batch
-        _log_fault("The batch failed", error)
-        return [codec.to_bytes(pb.WorkReply(problem=codec.encode_problem(_internal())))] * len(data)
+        log_fault("The batch failed", error)
+        return [codec.to_bytes(pb.WorkReply(problem=codec.encode_problem(internal_problem())))] * len(data)
 
 
 def _guard_streams(context: Any, rows: int) -> None:
@@ -249,49 +228,6 @@ def warm_up(engine: Engine) -> None:
         engine.explain([Order(radiograph, options)])
 
 
-def _parse(work: object) -> _Arrived:
-    """What a row asks for, if there is still time for it: what nobody waits for any more never reaches the engine."""
-    if not isinstance(work, bytes | bytearray):
-        return _Arrived(InvalidRequest("The input named work must hold a serialized WorkRequest.").to_problem())
-    try:
-        message = pb.WorkRequest.FromString(bytes(work))
-    except DecodeError:
-        return _Arrived(InvalidRequest("The work is not a serialized WorkRequest.").to_problem())
-    if not message.HasField("expires"):
-        return _Arrived(_read(message))
-    left = message.expires - time.time()
-    if left <= 0.0:
-        return _Arrived(DeadlineExceeded("The request's time was over before a worker could take it.").to_problem())
-    return _Arrived(_read(message), time.perf_counter() + left)
-
-
-def _read(message: pb.WorkRequest) -> Request | Problem:
-    try:
-        if message.HasField("explain"):
-            return codec.decode_explain_request(message.explain)
-        if message.HasField("classify"):
-            return codec.decode_classify_request(message.classify)
-        if message.HasField("describe"):
-            return Describe()
-    except codec.CodecError as error:  # its text names a field, never its content
-        return InvalidRequest(str(error)).to_problem()
-    return InvalidRequest("The WorkRequest asks for nothing; set explain, classify or describe.").to_problem()
-
-
-def _decode(request: Request | Problem) -> Radiograph | Problem | None:
-    """The request's radiograph, None where it has none."""
-    if not isinstance(request, ExplainRequest | ClassifyRequest):
-        return None
-    try:
-        frame = request.options.source_frame if isinstance(request, ExplainRequest) else 1
-        return decode_radiograph(request.image, frame=frame)
-    except CodedError as error:
-        return error.to_problem()
-    except Exception as error:  # noqa: BLE001 - a decoder's own fault must not cost the neighbours their answers
-        _log_fault("Decoding failed", error)
-        return _internal()
-
-
 def _refuse_stranger(found: tuple[Explanation, ...] | Problem) -> tuple[Explanation, ...] | Problem:
     if isinstance(found, Problem) or not any(explanation.quality.is_stranger for explanation in found):
         return found
@@ -310,13 +246,13 @@ def _harm_only_the_culprit(work: Callable[[Sequence[_T]], Sequence[_R]], items: 
         if len(items) == 1:
             return [error.to_problem()]
     except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to one item only
-        _log_fault(f"A batch of {len(items)} failed", error)
+        log_fault(f"A batch of {len(items)} failed", error)
         if len(items) == 1:
-            return [_internal()]
+            return [internal_problem()]
     deadline = time.monotonic() + RETRY_SECONDS
     results: list[_R | Problem] = []
     for item in items:
-        results.extend(_harm_only_the_culprit(work, [item]) if time.monotonic() < deadline else [_internal()])
+        results.extend(_harm_only_the_culprit(work, [item]) if time.monotonic() < deadline else [internal_problem()])
     return results
 
 
@@ -341,11 +277,3 @@ def _pack(result: Result, *, compress: bool) -> pb.WorkReply:
 
 def _add(left: StageSeconds, right: StageSeconds) -> StageSeconds:
     return StageSeconds(**{f.name: getattr(left, f.name) + getattr(right, f.name) for f in fields(StageSeconds)})
-
-
-def _internal() -> Problem:
-    return InternalError("The worker failed on this request. Its log says where; a retry may succeed.").to_problem()
-
-
-def _log_fault(what: str, error: BaseException) -> None:
-    logger.error("%s: %s", what, describe_fault(error))

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("proto", "client", "src", "handlers")
-OURS = ("cxrshift", "cxrshift_api", "cxrshift_client", "explain_handler")
+HANDLER = ("explain_handler", "explain_rows")
+OURS = ("cxrshift", "cxrshift_api", "cxrshift_client", *HANDLER)
 
 API, TYPES, CLIENT, ERRORS = "cxrshift_api", "cxrshift_api.types", "cxrshift_client", "cxrshift.errors"
 CORE, MODELS, IMAGE, RENDER = "cxrshift.core", "cxrshift.models", "cxrshift.image", "cxrshift.render"
@@ -51,7 +52,19 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "cxrshift.cli": ANYTHING,
     "cxrshift.demo": ANYTHING,
     "cxrshift": ANYTHING,
-    "explain_handler": (API, IMAGE, CORE, MODELS, "cxrshift.runtime", ERRORS, CONFIG, TELEMETRY, TRACING),
+    "explain_handler": (
+        API,
+        IMAGE,
+        CORE,
+        MODELS,
+        "cxrshift.runtime",
+        ERRORS,
+        CONFIG,
+        TELEMETRY,
+        TRACING,
+        "explain_rows",
+    ),
+    "explain_rows": (API, IMAGE, ERRORS, TELEMETRY),
 }
 """Package or module -> what of ours it may import beside itself. The longest prefix of a module's name decides."""
 
@@ -99,7 +112,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "pandas": (),
     "jwt": ("cxrshift.gateway.access",),
     "captum": ("cxrshift.core.saliency",),
-    "google": (API, CLIENT, "cxrshift.gateway", "explain_handler"),
+    "google": (API, CLIENT, "cxrshift.gateway", *HANDLER),
 }
 """Packages that belong to one layer each. ``core`` needs torch and numpy alone; ``ts`` calls us, never we it."""
 
