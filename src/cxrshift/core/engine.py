@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import torch
@@ -18,24 +16,22 @@ from cxrshift_api.types import (
     Float32Array,
     ModelInfo,
     Problem,
-    Profile,
-    Receipt,
     SaliencyMap,
     StageSeconds,
 )
 
-from ..errors import CodedError, InternalError, InvalidRequest, UnsupportedImage
+from ..errors import CodedError
 from ..image.radiograph import Radiograph
-from .heatmap import make_heatmap
+from .answers import make_explanation, no_probability, say_failure
 from .model import LatentModel, Model, as_model
 from .options import check_options, choose_findings, settle_options
 from .passes import Passes, probabilities
-from .preprocess import describe_preprocessing, pixel_scale, prepare, store
-from .quality import Likeness, assess, compare, repeat_doubts
+from .preprocess import prepare
+from .quality import Likeness, compare, repeat_doubts
 from .recent import Encoding, RecentEncodings
 from .runtime import Shapes
 from .saliency import ROWS_OF_A_MAP, add_maps
-from .shift import Failure, Shift, Stopwatch, Wanted, shift
+from .shift import Failure, Stopwatch, Wanted, shift
 
 ROW_BUDGET = 256
 """Rows in flight at once: bounds memory, not the size of a batch."""
@@ -100,7 +96,7 @@ class Engine:
 
     def _finding_scores(self, scores: Float32Array) -> tuple[FindingScore, ...] | Problem:
         if not np.isfinite(scores).all():
-            return _no_probability()
+            return no_probability()
         findings = zip(self.spec.findings, scores, strict=True)
         return tuple(FindingScore(f.name, float(score), f.operating_point, f.trained) for f, score in findings)
 
@@ -139,7 +135,7 @@ class Engine:
             keys, encodings = self._encode(images, watch)
             scores = [encoding.scores for encoding in encodings]
         outcomes: list[tuple[Explanation, ...] | Problem] = [
-            () if np.isfinite(row).all() else _no_probability() for row in scores
+            () if np.isfinite(row).all() else no_probability() for row in scores
         ]
         wanted = [
             Wanted(i, column, settle_options(order.options), _frames_deadline(order))
@@ -158,7 +154,7 @@ class Engine:
             if isinstance(so_far, Problem):
                 continue
             if isinstance(shifted, Failure):
-                outcomes[want.image] = self._no_explanation(want, shifted)
+                outcomes[want.image] = say_failure(self.spec, want, shifted)
                 continue
             image, i = images[want.image, 0], want.image
             likeness = encodings[i].likeness
@@ -166,7 +162,7 @@ class Engine:
                 likeness = self._likeness(image, shifted.frames[shifted.zero], latents[i])
                 encodings[i] = replace(encodings[i], likeness=likeness)
                 self._recent.keep(keys[i], encodings[i])
-            explanation = self._explanation(want, shifted, image, scores[i], likeness)
+            explanation = make_explanation(self.spec, self._passes.runtime, want, shifted, image, scores[i], likeness)
             outcomes[i] = (*so_far, replace(explanation, saliency=maps[want]))
         return outcomes
 
@@ -202,84 +198,11 @@ class Engine:
             if not isinstance(own, Problem) and not isinstance(outcomes[want.image], Problem)
         }
 
-    def _no_explanation(self, want: Wanted, failure: Failure) -> Problem:
-        """A blank heatmap would look like a result; say instead that there is none."""
-        finding, profile = self.spec.findings[want.column].name, want.options.profile
-        match failure:
-            case Failure.UNRESPONSIVE:
-                return UnsupportedImage(
-                    f"The score of {finding} does not respond to the latent code of this image, so no shift can "
-                    "explain it. Ask for another finding, or send a frontal chest radiograph."
-                ).to_problem()
-            case Failure.UNMOVED:
-                return InvalidRequest(
-                    f"The profile {profile.value} stops before its first step for {finding} on this image, so there is "
-                    "no shift to show. Ask for another profile or another finding."
-                ).to_problem()
-            case Failure.BROKEN if profile is Profile.FIXED:
-                return InvalidRequest(
-                    f"The model gives no valid frame or score for {finding} over this range of shifts. "
-                    "Ask for a smaller range."
-                ).to_problem()
-            case Failure.BROKEN:
-                return _no_probability()
-
     def _likeness(self, image: Tensor, reconstruction: Tensor, latent: Tensor) -> Likeness:
         low, high = self.spec.input_range
         familiarity, limit = self.model.familiarity, self.spec.limits.max_distance
         distance = None if familiarity is None or limit is None else familiarity.distance(latent) / limit
         return compare(image.to(reconstruction), reconstruction, data_range=high - low, distance=distance)
-
-    def _explanation(
-        self, want: Wanted, shifted: Shift, image: Tensor, scores: Float32Array, likeness: Likeness
-    ) -> Explanation:
-        """``image`` (H, W) and its own ``scores`` (F,), beside what the shift made of it."""
-        reconstruction = shifted.frames[shifted.zero]
-        curve = shifted.scores[:, want.column]
-        finding = self.spec.findings[want.column]
-        kind = want.options.heatmap
-        quality = assess(
-            likeness,
-            score_gap=abs(float(scores[want.column]) - float(curve[shifted.zero])),
-            curve=curve,
-            zero=shifted.zero,
-            gradient_norm=shifted.gradient_norm,
-            found=shifted.found,
-            limits=self.spec.limits,
-        )
-        options = replace(want.options, frames=shifted.frame_choice)
-        if options.frames != want.options.frames:
-            few = f"Time was short: {options.frames} frames instead of {want.options.frames}."
-            quality = replace(quality, warnings=(*quality.warnings, few))
-        return Explanation(
-            finding=finding.name,
-            findings=tuple(f.name for f in self.spec.findings),
-            lambdas=shifted.lambdas.astype(np.float32),
-            scores=shifted.scores,
-            frames=store(shifted.frames, self.spec),
-            scale=pixel_scale(self.spec),
-            heatmap=make_heatmap(shifted.frames, reconstruction, kind).cpu().numpy(),
-            heatmap_kind=kind,
-            radiograph=store(image, self.spec),
-            radiograph_scores=scores,
-            operating_point=finding.operating_point,
-            below=shifted.found.below,
-            above=shifted.found.above,
-            quality=quality,
-            receipt=self._receipt(options, finding.name),
-        )
-
-    def _receipt(self, options: ExplainOptions, finding: str) -> Receipt:
-        return Receipt(
-            model=self.spec.name,
-            model_version=self.spec.version,
-            files=self.spec.files,
-            preprocessing=describe_preprocessing(self.spec),
-            precision=self._passes.runtime.precision,
-            runtime=self._passes.runtime.name,
-            software=_software(),
-            options=replace(options, findings=(finding,)),
-        )
 
 
 def _frames_deadline(order: Order) -> float | None:
@@ -287,18 +210,3 @@ def _frames_deadline(order: Order) -> float | None:
     if order.deadline is None or order.options.least_frames is None:
         return None
     return order.deadline - _PACKING_SECONDS
-
-
-def _no_probability() -> Problem:
-    return InternalError(
-        "The model gave something other than a probability for this image; another image or model may work."
-    ).to_problem()
-
-
-@cache
-def _software() -> str:
-    try:
-        own = version("cxrshift")
-    except PackageNotFoundError:  # run from a bare source tree, as on a machine that only measures the core
-        own = "source"
-    return f"cxrshift {own}, torch {torch.__version__}"
