@@ -1,8 +1,9 @@
 """The running stack past its limit: ``python -m benchmarks.overload --out DIR``.
 
 First its capacity: answers a second to 16 callers who always wait for one. Then Poisson arrivals, half over gRPC and
-half over REST, at 80% of that; at twice the capacity, for five minutes; and at 80% again. Each call is timed from the
-moment at which it should have been sent. Callers share the machine's cores with the stack; how late they sent is told.
+half over REST, at 80% of that; at twice the capacity, for five minutes; and at 80% again. At last its capacity once
+more. Each call is timed from the moment at which it should have been sent. Callers share the machine's cores with the
+stack; how late they sent is told.
 
 Writes overload.json and overload.png, and ends with code 1 where the service did not hold what is wanted of it.
 """
@@ -83,7 +84,8 @@ async def _measure(
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
-    return judge(plan, sent, memory), sent
+        capacity_after = await _capacity(callers, images)
+    return judge(plan, sent, memory, capacity_after), sent
 
 
 async def _capacity(callers: Sequence[Caller], images: Sequence[bytes]) -> float:
