@@ -1,8 +1,9 @@
 """The running stack past its limit: ``python -m benchmarks.overload --out DIR``.
 
 First its capacity: answers a second to 16 callers who always wait for one. Then Poisson arrivals, half over gRPC and
-half over REST, at 80% of that; at twice the capacity, for five minutes; and at 80% again. Each call is timed from the
-moment at which it should have been sent. Callers share the machine's cores with the stack; how late they sent is told.
+half over REST, at 80% of that; at twice the capacity, for five minutes; and at 80% again. At last its capacity once
+more. Each call is timed from the moment at which it should have been sent. Callers share the machine's cores with the
+stack; how late they sent is told.
 
 Writes overload.json and overload.png, and ends with code 1 where the service did not hold what is wanted of it.
 """
@@ -28,7 +29,6 @@ from .overload_report import ALLOWED_RATIO, ALLOWED_RECOVERY, Memory, OverloadRe
 from .reporting import describe_machine, say_machine, write_json
 from .soak import resident_mebibytes
 
-_CALLERS = 16
 _WARM_UP = 64
 _CAPACITY_CALLS = 160
 _CALM_SHARE = 0.8
@@ -60,6 +60,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overload", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("out/load"), help="folder for what is written")
     parser.add_argument("--model", default="phantom", help="name of an installed model with the phantom's findings")
+    parser.add_argument("--callers", type=int, default=16, help="who measure the capacity: the gateway's max_in_flight")
     parser.add_argument("--times", type=float, default=2.0, help="arrivals past the limit, in capacities")
     parser.add_argument("--seconds", type=float, default=300.0, help="how long that is kept up")
     parser.add_argument("--calm", type=float, default=60.0, metavar="SECONDS", help="how long 80%% is kept up before")
@@ -72,7 +73,7 @@ async def _measure(
 ) -> tuple[OverloadReport, list[Sent]]:
     async with AsyncExitStack() as exits:
         callers = [await exits.enter_async_context(open_caller(stack, protocol)) for protocol in PROTOCOLS]
-        capacity = await _capacity(callers, images)
+        capacity = await _capacity(callers, images, given.callers)
         calm, overload = _CALM_SHARE * capacity, given.times * capacity
         plan = Plan(capacity, calm, overload, given.calm, given.seconds, given.after)
         memory: list[Memory] = []
@@ -83,15 +84,16 @@ async def _measure(
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
-    return judge(plan, sent, memory), sent
+        capacity_after = await _capacity(callers, images, given.callers)
+    return judge(plan, sent, memory, capacity_after), sent
 
 
-async def _capacity(callers: Sequence[Caller], images: Sequence[bytes]) -> float:
-    """Answers a second to so many callers that the batches are always full."""
+async def _capacity(callers: Sequence[Caller], images: Sequence[bytes], waiting: int) -> float:
+    """Answers a second to so many callers, ``waiting``, that the batches are always full."""
 
     async def answer(calls: int) -> None:
         each = calls // len(callers)
-        await asyncio.gather(*(ask(call, images, each, callers=_CALLERS // len(callers)) for call in callers))
+        await asyncio.gather(*(ask(call, images, each, callers=waiting // len(callers)) for call in callers))
 
     await answer(_WARM_UP)
     began = time.perf_counter()

@@ -85,6 +85,8 @@ class OverloadReport:
     growth: dict[str, float]
     """Of each process's memory from the first to the last fifth of the overload, as a share."""
     memory: tuple[Memory, ...]
+    capacity_after: float
+    """The same at the end: where it is not what it was, the machine was not either."""
 
     def tell(self) -> str:
         """A table of the phases, and each wish with what came of it."""
@@ -113,10 +115,18 @@ class OverloadReport:
             f"back to normal after {self.back_to_normal:.0f} s (wanted: within {ALLOWED_RECOVERY:.0f})",
             f"memory over the overload: {grown} (wanted: flat)",
         ]
-        return "\n".join([f"capacity: {self.plan.capacity:.1f} a second", "", to_table(headings, rows), "", *wishes])
+        return "\n".join(
+            [
+                f"capacity: {self.plan.capacity:.1f} a second, {self.capacity_after:.1f} at the end",
+                "",
+                to_table(headings, rows),
+                "",
+                *wishes,
+            ]
+        )
 
 
-def judge(plan: Plan, sent: Sequence[Sent], memory: Sequence[Memory]) -> OverloadReport:
+def judge(plan: Plan, sent: Sequence[Sent], memory: Sequence[Memory], capacity_after: float) -> OverloadReport:
     """What the calls of a run that went as planned, and the memory meanwhile, say."""
     calm = [s for s in sent if s.moment < plan.calm_seconds]
     overload = [s for s in sent if plan.calm_seconds <= s.moment < plan.overload_ends]
@@ -134,6 +144,7 @@ def judge(plan: Plan, sent: Sequence[Sent], memory: Sequence[Memory]) -> Overloa
         back_to_normal=_back_to_normal(after, plan.overload_ends, phases[0].p90),
         growth=_growth(plan, memory),
         memory=tuple(memory),
+        capacity_after=capacity_after,
     )
 
 

@@ -60,8 +60,9 @@ def overload_table(run: dict[str, Any]) -> str:
     told = " to ".join(f"{seconds:.0f}" for seconds in past["retry_after"])
     lines += [
         "",
-        f"Capacity {plan['capacity']:.1f} a second; past it for {plan['overload_seconds']:.0f} s. Wanted: p99 at most "
-        f"twice that of the calm phase; it was {run['ratio']:.2f} times. Back to normal after "
+        f"Capacity {plan['capacity']:.1f} a second, {run['capacity_after']:.1f} at the end; past it for "
+        f"{plan['overload_seconds']:.0f} s. Wanted: p99 at most twice that of the calm phase; it was "
+        f"{run['ratio']:.2f} times. Back to normal after "
         f"{run['back_to_normal']:.0f} s (wanted: 10). Memory over the overload: {growth}. The refused were told to "
         f"come back in {told} s. The load generator sent {past['late_p99']:.0f} ms late in 1 of 100 cases. "
         f"On {say_machine(Machine(**run['machine']))}.",

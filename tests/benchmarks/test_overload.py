@@ -32,7 +32,7 @@ def run(*, past: float = 1.5, told: float = 2.0, slow_until: float = 4.0) -> Ove
     overload = [served(10 + m / 10, past) if m % 2 else refused(10 + m / 10, told) for m in range(200)]
     after = [served(30 + m / 10, 3.0 if m / 10 < slow_until else 0.9) for m in range(200)]
     memory = [Memory(second, 100.0 + second / 10, 50.0, 30.0) for second in range(50)]
-    return judge(PLAN, [*calm, *overload, *after], memory)
+    return judge(PLAN, [*calm, *overload, *after], memory, 9.0)
 
 
 def test_each_phase_counts_its_own_calls_and_the_served_are_measured_apart_from_the_refused() -> None:
@@ -65,7 +65,9 @@ def test_a_run_holds_only_where_everything_wanted_of_it_was_seen() -> None:
     assert not holds(run(slow_until=14.0))
     assert not holds(run(told=0.0))
     assert "NOT all were told" in run(told=0.0).tell()
-    broken = judge(PLAN, [served(1, 1.0), served(11, 1.0), Sent(Outcome(1.0, "500"), 0.0, 12), served(31, 0.5)], [])
+    broken = judge(
+        PLAN, [served(1, 1.0), served(11, 1.0), Sent(Outcome(1.0, "500"), 0.0, 12), served(31, 0.5)], [], 9.0
+    )
     assert broken.phases[1].failures == {"500": 1}
     assert not holds(broken)
 
