@@ -72,7 +72,14 @@ def selects(labels: dict[str, str], selector: Object) -> bool:
     """Whether a label selector fits the labels."""
     if any(labels.get(key) != value for key, value in selector.get("matchLabels", {}).items()):
         return False
-    return all(labels.get(each["key"]) in each["values"] for each in selector.get("matchExpressions", ()))
+    asked = {"In": lambda each: labels.get(each["key"]) in each["values"], "Exists": lambda each: each["key"] in labels}
+    return all(asked[each["operator"]](each) for each in selector.get("matchExpressions", ()))
+
+
+def scraped_jobs(file: str) -> dict[str, Object]:
+    """The jobs of a configuration of Prometheus, by the names that the rules know."""
+    whole = yaml.safe_load((ROOT / "deploy/prometheus" / file).read_text("utf-8"))
+    return {job["job_name"]: job for job in whole["scrape_configs"]}
 
 
 def environment(container: Object) -> dict[str, str]:

@@ -14,7 +14,7 @@ from cxrshift.pacs.bridge.settings import load_settings
 from cxrshift.serving import probe
 from cxrshift.serving.store import StoreSettings
 from tests.deploy.code_facts import TORCHSERVE_GRPC, TORCHSERVE_REST, image_targets, operator_paths, settings_of
-from tests.deploy.manifests import ROOT
+from tests.deploy.manifests import ROOT, scraped_jobs
 
 COMPOSE: Any = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
 TLS: Any = yaml.safe_load((ROOT / "compose.tls.yaml").read_text("utf-8"))
@@ -80,6 +80,20 @@ def test_the_healthchecks_ask_what_is_there() -> None:
     assert asked.timeout < seconds(health["timeout"])
     bridge = load_settings(ROOT / "deploy/bridge/bridge.toml")
     assert SERVICES["bridge"]["healthcheck"]["test"][-1] == f"http://127.0.0.1:{bridge.metrics.port}/metrics"
+
+
+def test_prometheus_asks_the_containers_for_the_jobs_that_the_rules_know() -> None:
+    assert "--config.file=/etc/prometheus/compose.yml" in SERVICES["prometheus"]["command"]
+    jobs = scraped_jobs("compose.yml")
+    assert set(jobs) == set(scraped_jobs("prometheus.yml"))
+    asked = {name: (found["names"], found["port"]) for name, job in jobs.items() for found in job["dns_sd_configs"]}
+    bridge = load_settings(ROOT / "deploy/bridge/bridge.toml")
+    assert asked == {
+        "cxrshift-gateway": (["gateway"], DEFAULTS.metrics_port),
+        "cxrshift-bridge": (["bridge"], bridge.metrics.port),
+    }
+    for name in ("gateway", "bridge"):
+        assert set(SERVICES["prometheus"]["networks"]) & set(SERVICES[name]["networks"])
 
 
 def test_the_images_are_targets_of_the_dockerfile_and_orthanc_calls_the_bridge_by_its_name() -> None:
