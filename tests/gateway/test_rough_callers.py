@@ -80,11 +80,14 @@ async def test_a_second_head_on_a_kept_connection_may_not_trickle_either(
     assert b"HTTP/1.1 408" in answer
 
 
-async def test_a_body_that_trickles_in_is_given_up_and_holds_no_place(start: Start, double: WorkerDouble) -> None:
+async def test_a_body_that_trickles_in_is_given_up_and_holds_no_place(
+    start: Start, double: WorkerDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.5)
     running = await start(upload_seconds=0.5, max_in_flight=1, queue=0)
     double.reset()
     head = POST + b"content-length: 100000\r\n\r\n"
-    slow = asyncio.create_task(speak(running, head, *[b"x"] * 10, pause=0.1))
+    slow = asyncio.create_task(speak(running, head, *[b"x"] * 30, pause=0.1))
     await asyncio.sleep(0.2)
     assert (await running.rest.post("/v1/explain", content=npy_image())).status_code == 200
     assert status_of(await slow) == 408

@@ -218,10 +218,7 @@ async def _answer_coded(request: Request, error: Exception) -> Response:
     if not isinstance(error, CodedError):
         raise error
     status = next((status for kind, status in _HTTP_ONLY.items() if isinstance(error, kind)), None)
-    answer = _answer(request, error.to_problem(), status=status)
-    if isinstance(error, SlowUpload):
-        answer.headers["connection"] = "close"  # what is still to come of it would take as long
-    return answer
+    return _answer(request, error.to_problem(), status=status)
 
 
 async def _answer_http(metrics: Metrics, request: Request, error: Exception) -> Response:
