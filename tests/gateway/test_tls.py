@@ -15,6 +15,7 @@ import trustme
 
 from cxrshift.config import Settings
 from cxrshift.gateway.server import Gateway
+from cxrshift.serving.gateway import GatewayConfig, GatewayProcess
 from cxrshift_client import BusyError, Client, Retry, Tls
 from tests.gateway.samples import MODEL
 from tests.gateway.worker_double import WorkerDouble
@@ -154,6 +155,20 @@ async def changed(look: Callable[[], Awaitable[bytes]], before: bytes) -> bool:
         if await look() != before:
             return True
     return False
+
+
+async def test_the_launcher_waits_for_a_gateway_that_speaks_tls(
+    double: WorkerDouble, tmp_path: Path, ours: trustme.CA
+) -> None:
+    files = issue(ours, tmp_path, "server")
+    tls = (("CXRSHIFT_TLS_CERTIFICATE", str(files.certificate)), ("CXRSHIFT_TLS_KEY", str(files.key)))
+    config = GatewayConfig(upstream=double.target, models=(MODEL.name,), environment=tls)
+    gateway = await asyncio.to_thread(lambda: GatewayProcess(config).__enter__())
+    try:
+        assert gateway.rest_url.startswith("https://")
+        assert await asyncio.to_thread(names, gateway.rest_url, Tls(files.authority)) == [MODEL.name]
+    finally:
+        assert await asyncio.to_thread(gateway.stop) == 0
 
 
 @pytest.mark.parametrize("content", ["", "not a certificate"])

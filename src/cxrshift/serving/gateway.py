@@ -61,7 +61,7 @@ class GatewayProcess:
             self._process = ChildProcess(
                 "The gateway",
                 [sys.executable, "-m", "cxrshift.gateway"],
-                environment={**os.environ, **self._settings()},
+                environment=self._environment(),
                 log=self._folder / "gateway.log",
             )
         except BaseException:
@@ -87,7 +87,8 @@ class GatewayProcess:
     @property
     def rest_url(self) -> str:
         """Base address of the REST service."""
-        return f"http://{self._address}:{self.ports.rest}"
+        scheme = "https" if "CXRSHIFT_TLS_CERTIFICATE" in self._environment() else "http"
+        return f"{scheme}://{self._address}:{self.ports.rest}"
 
     @property
     def grpc_target(self) -> str:
@@ -118,6 +119,9 @@ class GatewayProcess:
         """An address to call it at: a wildcard is no address."""
         return "127.0.0.1" if self.config.host in ("0.0.0.0", "::", "") else self.config.host
 
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, **self._settings()}
+
     def _settings(self) -> dict[str, str]:
         config = self.config
         return {
@@ -139,7 +143,8 @@ class GatewayProcess:
         while time.monotonic() < deadline:
             self.check_running()
             ports = ports or _read_ports(self._ports_file)
-            if ports and _says_ready(f"http://{self._address}:{ports.rest}/readyz"):
+            # On the operator's port, where neither TLS nor a client certificate is asked for.
+            if ports and _says_ready(f"http://{self._address}:{ports.metrics}/readyz"):
                 return ports
             time.sleep(_POLL_SECONDS)
         raise LaunchError(f"The gateway did not become ready; its last words:\n{self.log()}")
