@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from cxrshift.cli.app import app
 from cxrshift.gateway.access.api_keys import KeyRing
+from cxrshift_api.types import Problem, ProblemCode
+from tests.client.service import Answer, Request, Service, serve_grpc
 
 runner = CliRunner()
 
@@ -48,3 +51,23 @@ def test_what_is_wrong_with_a_key_is_said(tmp_path: Path) -> None:
     missing = runner.invoke(app, ["keys", "list", "--file", str(tmp_path / "none.toml")])
     assert missing.exit_code == 2
     assert "cannot be read" in missing.stderr
+
+
+def test_the_command_shows_what_its_token_file_holds_and_says_where_that_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(request: Request) -> Answer:
+        return Problem(ProblemCode.FORBIDDEN, "This needs another role.")
+
+    token = tmp_path / "token"
+    token.write_text("cxr_00000000_secret\n")
+    monkeypatch.setenv("CXRSHIFT_TOKEN_FILE", str(token))
+    with serve_grpc(Service(refuse)) as service:
+        refused = runner.invoke(app, ["models", "list", "--server", service.address])
+        assert dict(service.headers[-1])["authorization"] == "Bearer cxr_00000000_secret"
+        token.unlink()
+        missing = runner.invoke(app, ["models", "list", "--server", service.address])
+    assert refused.exit_code == 2
+    assert "CXRSHIFT_TOKEN_FILE" in refused.stderr
+    assert missing.exit_code == 1
+    assert str(token) in missing.stderr

@@ -31,7 +31,7 @@ EXIT_CODES = "Exit codes: 0 all done, 1 some failed, 2 wrong option or model, 3 
 @contextmanager
 def errors_told(screen: Screen) -> Iterator[None]:
     """Errors that end a command: one line each, with what to do about it, and the exit code."""
-    from cxrshift_client.errors import ExplainerError, RequestError, UnreachableError
+    from cxrshift_client.errors import AccessError, ExplainerError, RequestError, UnreachableError
 
     from ..errors import CxrshiftError
 
@@ -40,6 +40,9 @@ def errors_told(screen: Screen) -> Iterator[None]:
     except UnreachableError as error:
         screen.fail(f"{error.problem.message} To work without a service, add --local.")
         raise typer.Exit(ExitCode.UNREACHABLE) from error
+    except AccessError as error:
+        screen.fail(f"{error} Put an API key or token into a file and name it in CXRSHIFT_TOKEN_FILE.")
+        raise typer.Exit(ExitCode.USAGE) from error
     except ExplainerError as error:
         screen.fail(str(error))
         raise typer.Exit(ExitCode.USAGE if isinstance(error, RequestError) else ExitCode.SOME_FAILED) from error
