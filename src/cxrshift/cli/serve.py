@@ -12,6 +12,7 @@ from .console import Screen
 from .exits import errors_told
 from .models import resolve_model
 from .options import PrecisionName, RuntimeName
+from .serve_options import BatchSize, Gpu, Heap, Host, Models, RejectUnsuitable, Threads, Workers
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -29,41 +30,21 @@ _PORT = "0 chooses a free one."
 
 
 def serve(
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="MODEL",
-            help="An installed model, or a model folder written ./FOLDER; may be given several times.",
-            show_default=DEFAULT_MODEL,
-        ),
-    ] = None,
-    host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 = on every network.")
-    ] = "127.0.0.1",
+    model: Models = None,
+    host: Host = "127.0.0.1",
     rest_port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help=f"For REST. {_PORT}")] = 8000,
     grpc_port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help=f"For gRPC. {_PORT}")] = 8001,
     metrics_port: Annotated[
         int, typer.Option(min=0, max=65535, metavar="PORT", help=f"For Prometheus. {_PORT}")
     ] = 8002,
-    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Worker processes for each model.")] = 1,
-    batch_size: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Radiographs explained together.")] = 8,
-    threads: Annotated[
-        int, typer.Option(min=0, metavar="N", help="CPU threads of each worker; 0 = torch's own choice.")
-    ] = 0,
-    gpu: Annotated[bool, typer.Option("--gpu", help="Run the workers on GPUs.")] = False,
+    workers: Workers = 1,
+    batch_size: BatchSize = 8,
+    threads: Threads = 0,
+    gpu: Gpu = False,
     runtime: RuntimeName = "",
     precision: PrecisionName = "",
-    reject_unsuitable: Annotated[
-        bool,
-        typer.Option(
-            "--reject-unsuitable",
-            help="Refuse lateral views, other parts of the body and images unlike the model's training radiographs, "
-            "instead of explaining them with a warning.",
-        ),
-    ] = False,
-    heap: Annotated[int, typer.Option(min=256, metavar="MIB", help="Memory of TorchServe's front end, in MiB.")] = 1024,
+    reject_unsuitable: RejectUnsuitable = False,
+    heap: Heap = 1024,
     grace: Annotated[
         float, typer.Option(min=0.0, metavar="SECONDS", help="How long a stop waits for what was begun.")
     ] = 30.0,

@@ -13,6 +13,7 @@ from .console import Screen
 from .exits import errors_told
 from .models import resolve_model
 from .options import PrecisionName, RuntimeName
+from .serve_options import BatchSize, Gpu, Heap, Host, Models, RejectUnsuitable, Threads, Workers
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -31,34 +32,18 @@ The command becomes TorchServe's front end and ends as that does: 143 after SIGT
 
 
 def torchserve(
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="MODEL",
-            help="An installed model, or a model folder written ./FOLDER; may be given several times.",
-            show_default=DEFAULT_MODEL,
-        ),
-    ] = None,
-    host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 = on every network.")
-    ] = "127.0.0.1",
+    model: Models = None,
+    host: Host = "127.0.0.1",
     rest_port: Annotated[int, typer.Option(min=1, max=65535, metavar="PORT", help="For probes.")] = 8080,
     grpc_port: Annotated[int, typer.Option(min=1, max=65535, metavar="PORT", help="For the gateway.")] = 7070,
-    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Worker processes for each model.")] = 1,
-    batch_size: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Radiographs explained together.")] = 8,
-    threads: Annotated[
-        int, typer.Option(min=0, metavar="N", help="CPU threads of each worker; 0 = torch's own choice.")
-    ] = 0,
-    gpu: Annotated[bool, typer.Option("--gpu", help="Run the workers on GPUs.")] = False,
+    workers: Workers = 1,
+    batch_size: BatchSize = 8,
+    threads: Threads = 0,
+    gpu: Gpu = False,
     runtime: RuntimeName = "",
     precision: PrecisionName = "",
-    reject_unsuitable: Annotated[
-        bool,
-        typer.Option("--reject-unsuitable", help="Refuse what is no frontal chest radiograph, instead of warning."),
-    ] = False,
-    heap: Annotated[int, typer.Option(min=256, metavar="MIB", help="Memory of the front end, in MiB.")] = 1024,
+    reject_unsuitable: RejectUnsuitable = False,
+    heap: Heap = 1024,
     queue: Annotated[
         int, typer.Option(min=1, metavar="N", help="Requests that may wait for a worker, for each model.")
     ] = 100,
