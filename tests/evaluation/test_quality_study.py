@@ -25,7 +25,7 @@ from tests.core.toys import CurveModel, grey, logistic
 
 NO_CHEST = ("not chest", "veterinary", "spine", "mammogram")
 """Words of the notes of files that are radiographs of something else."""
-EVERY = 5
+EVERY = 4
 """Of the held-back radiographs; a whole one takes a second."""
 
 
@@ -72,12 +72,12 @@ def test_images_of_no_chest_are_warned_of(real: Engine, shared_data: Path) -> No
 
 
 def test_noise_is_warned_of(real: Engine) -> None:
-    assert count_warned(real, draw_noises(50)).share >= 0.95
+    assert count_warned(real, draw_noises(70)).share >= 0.95
 
 
 def test_held_back_chest_radiographs_are_seldom_warned_of(real: Engine, shared_data: Path) -> None:
     found = count_warned(real, held_back(shared_data / "cxr"))
-    assert found.total >= 80
+    assert found.total >= 100
     assert found.share <= 0.05
 
 
