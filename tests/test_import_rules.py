@@ -17,7 +17,7 @@ OURS = ("cxrshift", "cxrshift_api", "cxrshift_client", *HANDLER)
 API, TYPES, CLIENT, ERRORS = "cxrshift_api", "cxrshift_api.types", "cxrshift_client", "cxrshift.errors"
 CORE, MODELS, IMAGE, RENDER = "cxrshift.core", "cxrshift.models", "cxrshift.image", "cxrshift.render"
 CONFIG, TELEMETRY, SERVING = "cxrshift.config", "cxrshift.telemetry", "cxrshift.serving"
-DEFAULTS = "cxrshift.defaults"
+DEFAULTS, WEB = "cxrshift.defaults", "cxrshift.web"
 TRACING, RECORDER = "cxrshift.tracing", "cxrshift.trace_recorder"
 AUDIT = "cxrshift.audit"
 RESULTS = "cxrshift.pacs.results"
@@ -44,7 +44,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     RENDER: (TYPES, "cxrshift_api.json_codec", ERRORS),
     # A DICOM answer is a rendering like any other, but needs the image layer: the one door to it is RESULTS, whose
     # package knows of neither the gateway nor the client as far as results go.
-    "cxrshift.gateway": (API, RENDER, RESULTS, ERRORS, AUDIT, CONFIG, TELEMETRY, TRACING),
+    WEB: (),
+    "cxrshift.gateway": (API, RENDER, RESULTS, WEB, ERRORS, AUDIT, CONFIG, TELEMETRY, TRACING),
     "cxrshift.pacs": (API, CLIENT, IMAGE, RENDER, ERRORS, CONFIG),
     "cxrshift.pacs.bridge": (API, CLIENT, IMAGE, "cxrshift.pacs", ERRORS, AUDIT, CONFIG, TELEMETRY),
     SERVING: (API, "cxrshift.models.manifest", "cxrshift.models.folders", ERRORS, CONFIG),
@@ -86,7 +87,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "onnx2torch": ("cxrshift.models.imported_onnx",),
     "grpc": (API, CLIENT, "cxrshift.gateway"),
     "fastapi": ("cxrshift.gateway",),
-    "starlette": ("cxrshift.gateway", "cxrshift.pacs.bridge"),
+    "starlette": ("cxrshift.gateway", "cxrshift.pacs.bridge", WEB),
     "uvicorn": ("cxrshift.gateway", "cxrshift.pacs.bridge"),
     "prometheus_client": ("cxrshift.gateway", TELEMETRY, "cxrshift.pacs.bridge"),
     "pydantic": ("cxrshift.gateway", CONFIG, "cxrshift.pacs.bridge"),

@@ -91,6 +91,11 @@ class Settings(BaseSettings):
     """PEM file of the authorities of whose certificates every caller must show one (mutual TLS)."""
     audit_file: Path | None = None
     """Where an audit message of PS3.15 is appended for each explanation and classification; None = none is written."""
+    viewer: bool = True
+    """Whether the viewer is served at ``/``."""
+    samples: Path | None = None
+    """Folder of radiographs that the viewer offers to try, seen by everyone who reaches it: none of a patient who could
+    be known. None = its own phantoms."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severity of the lines on standard output."""
 

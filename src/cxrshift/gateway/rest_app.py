@@ -23,10 +23,11 @@ from cxrshift.gateway.access.door import Door
 from cxrshift.gateway.bodies import ClassifyBody, ExplainBody, ModelsBody
 from cxrshift.gateway.calls import CallLog
 from cxrshift.gateway.dicom_form import check_image, check_kinds
+from cxrshift.gateway.event_lines import NDJSON, EventLines
 from cxrshift.gateway.forms import CLASSIFY_FORMS, EXPLAIN_FORMS, MODEL_FORMS, ONE_FINDING, Answer, Forms, Rendered
 from cxrshift.gateway.metrics import Metrics
 from cxrshift.gateway.negotiation import choose_media_type
-from cxrshift.gateway.observed_route import ObservedRoute
+from cxrshift.gateway.observed_route import ObservedRoute, StreamedRoute
 from cxrshift.gateway.oip import rest as oip
 from cxrshift.gateway.oip.inference import OpenInference
 from cxrshift.gateway.readiness import Readiness
@@ -38,6 +39,7 @@ from cxrshift.gateway.service import ExplainService
 from cxrshift.gateway.status import HTTP_TITLES, http_problem
 from cxrshift.gateway.timing import SERVER_TIMING, server_timing
 from cxrshift.gateway.usage import make_usage_router
+from cxrshift.gateway.viewer import viewer_routes
 from cxrshift_api.types import ClassifyRequest, ExplainReply, ExplainRequest, Problem, WorkReport
 from cxrshift_api.wire import API_KEY, REQUEST_ID
 
@@ -74,8 +76,11 @@ def make_rest_app(parts: RestParts) -> FastAPI:
     app.state.calls = parts.calls
     app.openapi = partial(rest_docs.document, app)  # type: ignore[method-assign]
     app.include_router(_operations(parts))
+    app.include_router(_streams(parts))
     app.include_router(make_usage_router(parts.door.shares))
     app.include_router(_probes(parts.readiness))
+    if parts.settings.viewer:
+        app.router.routes.extend(viewer_routes(parts.settings))
     inference = OpenInference(parts.service, parts.readiness)
     app.include_router(oip.make_router(parts.service, inference, parts.settings, ObservedRoute))
     app.add_exception_handler(CodedError, _answer_coded)
@@ -153,6 +158,27 @@ def _operations(parts: RestParts) -> APIRouter:
         models = await service.list_models(service.deadline(None))
         made = MODEL_FORMS.render(models, media_type)
         return Response(made.body, media_type=made.media_type, headers=_NO_STORE)
+
+    return router
+
+
+def _streams(parts: RestParts) -> APIRouter:
+    router = APIRouter(prefix="/v1", route_class=StreamedRoute)
+    service, limit, patience = parts.service, parts.settings.max_request_bytes, parts.settings.upload_seconds
+
+    @router.post(
+        "/explain/stream", openapi_extra=rest_docs.IMAGE_BODY, responses=rest_docs.event_answers(), name="explain_stream"
+    )
+    async def explain_stream(request: Request, query: Annotated[ExplainQuery, Query()]) -> Response:
+        """Explain one radiograph, each part as it becomes ready: progress, then of each finding its heatmap, then all."""
+        refuse_repeats(request)
+        check_kinds(query.object, NDJSON)
+        service.check_door(query.model)
+        deadline = service.deadline(query.timeout)
+        async with deadline.enforced():
+            image = request.state.call.image = await read_image(request, limit, seconds=patience)
+        asked = ExplainRequest(image, query.model, query.to_options(), request.state.request_id)
+        return EventLines(request, service.explain_stream(asked, deadline), _NO_STORE)
 
     return router
 

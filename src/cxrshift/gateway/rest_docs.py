@@ -51,6 +51,17 @@ def answers(model: Any, media_types: tuple[str, ...], description: str) -> dict[
     return {200: success, **PROBLEMS}
 
 
+def event_answers() -> dict[int | str, dict[str, Any]]:
+    """A stream's ``responses``."""
+    events = {
+        "description": "A line of JSON for each event. `event` says which it is: `progress` (with `stage` and "
+        "`fraction`), `heatmap` (with an `explanation` whose `frames` are empty), `explanation` (the same with its "
+        "frames), or, at the end of what failed midway, `problem` (with the `problem`).",
+        "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+    }
+    return {200: events, **PROBLEMS}
+
+
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": ProblemBody, "description": "The caller can mend it."},
     "5XX": {"model": ProblemBody, "description": "The service's own trouble."},
