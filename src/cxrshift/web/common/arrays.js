@@ -1,0 +1,28 @@
+// The contract's arrays (proto/cxrshift_api/json_codec.py) as typed arrays.
+
+const KINDS = { uint8: Uint8Array, float32: Float32Array };
+
+/**
+ * @param {{dtype: "uint8"|"float32", shape: number[], data: string}} packed base64 in C order, little-endian
+ * @returns {{shape: number[], values: Uint8Array|Float32Array}}
+ */
+export function decodeArray({ dtype, shape, data }) {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const values = new KINDS[dtype](bytes.buffer);
+  if (values.length !== shape.reduce((product, extent) => product * extent, 1)) {
+    throw new Error("The answer's array does not have the size that it says.");
+  }
+  return { shape, values };
+}
+
+/** Slice `index` of a stack (R, H, W), without copying. */
+export function sliceOf({ shape, values }, index) {
+  const size = shape[1] * shape[2];
+  return values.subarray(index * size, (index + 1) * size);
+}
+
+/** The value below which `share` (0 to 1) of the values lie. */
+export function quantile(values, share) {
+  const sorted = Float32Array.from(values).sort();
+  return sorted[Math.min(sorted.length - 1, Math.round(share * (sorted.length - 1)))] ?? 0;
+}

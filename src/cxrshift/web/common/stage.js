@@ -1,0 +1,148 @@
+// A radiograph on screen, with a map over it: grey window, zoom and pan come from a View that several stages share.
+
+import { coloursOf } from "./colours.js";
+import { clamp } from "./view.js";
+
+const RISE = 0.72; // of a map's scale, from nothing to full opacity, as in the pictures that the service renders
+
+/**
+ * Draws at most once a screen frame, however often it is told to. Events: "step" (detail: +1 or -1) when the wheel
+ * turns, and whatever the shared View says.
+ */
+export class Stage extends EventTarget {
+  #canvas;
+  #view;
+  #film = new OffscreenCanvas(1, 1);
+  #ink = this.#film.getContext("2d");
+  #grey = null;
+  #side = [0, 0];
+  #heat = null;
+  #top = 1;
+  #due = 0;
+  #isStale = true;
+
+  /** @param {HTMLCanvasElement} canvas, whose parent's size it takes */
+  constructor(canvas, view) {
+    super();
+    this.#canvas = canvas;
+    this.#view = view;
+    view.addEventListener("change", () => this.redraw());
+    new ResizeObserver(() => this.redraw()).observe(canvas);
+    this.#listen();
+  }
+
+  /** Show a picture: (H, W) stored values, or null for none. */
+  show(grey, height = this.#side[0], width = this.#side[1]) {
+    this.#grey = grey;
+    this.#side = [height, width];
+    this.redraw();
+  }
+
+  /** Lay a map (H, W) over it, whose scale ends at `top`; null takes it away. */
+  lay(heat, top = 1) {
+    this.#heat = heat;
+    this.#top = top;
+    this.redraw();
+  }
+
+  redraw() {
+    this.#isStale = true;
+    this.#due ||= requestAnimationFrame(() => this.draw());
+  }
+
+  /** Draw now. */
+  draw() {
+    cancelAnimationFrame(this.#due);
+    this.#due = 0;
+    const [height, width] = this.#side;
+    const ink = this.#canvas.getContext("2d", { alpha: false });
+    const side = Math.round(this.#canvas.clientWidth * devicePixelRatio);
+    if (side && (this.#canvas.width !== side || this.#canvas.height !== side)) {
+      this.#canvas.width = this.#canvas.height = side;
+    }
+    ink.setTransform(1, 0, 0, 1, 0, 0);
+    ink.fillStyle = "#000";
+    ink.fillRect(0, 0, this.#canvas.width, this.#canvas.height);
+    if (!this.#grey || !side) return;
+    if (this.#isStale) this.#expose(height, width);
+    const { zoom, x, y } = this.#view;
+    ink.imageSmoothingQuality = "high";
+    const extent = side * zoom;
+    ink.drawImage(this.#film, side / 2 - x * extent, side / 2 - y * extent, extent, extent);
+  }
+
+  #expose(height, width) {
+    if (this.#film.width !== width || this.#film.height !== height) {
+      this.#film.width = width;
+      this.#film.height = height;
+    }
+    const exposure = this.#ink.createImageData(width, height);
+    const pixels = new Uint32Array(exposure.data.buffer);
+    const tones = tonesOf(this.#view);
+    for (let i = 0; i < pixels.length; i++) pixels[i] = tones[this.#grey[i]];
+    if (this.#heat) this.#colour(exposure.data);
+    this.#ink.putImageData(exposure, 0, 0);
+    this.#isStale = false;
+  }
+
+  #colour(bytes) {
+    const { opacity, threshold, colours } = this.#view;
+    const table = coloursOf(colours);
+    const rise = Math.min(RISE, 1 - threshold) || 1e-6;
+    for (let i = 0; i < this.#heat.length; i++) {
+      const share = Math.min(this.#heat[i] / this.#top, 1);
+      const step = clamp((share - threshold) / rise, 0, 1);
+      if (step === 0) continue;
+      const alpha = opacity * step * step * (3 - 2 * step);
+      const colour = 3 * Math.round(255 * (0.2 + 0.75 * share)); // the darkest fifth would darken the radiograph
+      for (let c = 0; c < 3; c++) {
+        bytes[4 * i + c] = bytes[4 * i + c] * (1 - alpha) + table[colour + c] * alpha;
+      }
+    }
+  }
+
+  #listen() {
+    const canvas = this.#canvas;
+    const view = this.#view;
+    let last = null;
+    canvas.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      last = [event.clientX, event.clientY];
+      canvas.setPointerCapture(event.pointerId);
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (!last) return;
+      const right = (event.clientX - last[0]) / canvas.clientWidth;
+      const down = (event.clientY - last[1]) / canvas.clientHeight;
+      last = [event.clientX, event.clientY];
+      if (event.shiftKey) view.set({ width: view.width + 255 * right, level: view.level - 255 * down });
+      else view.pan(right, down);
+    });
+    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => (last = null));
+    canvas.addEventListener("dblclick", () => view.resetZoom());
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        const box = canvas.getBoundingClientRect();
+        if (event.ctrlKey || event.metaKey) {
+          const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+          view.zoomAt(event.deltaY < 0 ? 1.25 : 0.8, x, y);
+        } else if (event.deltaY) {
+          this.dispatchEvent(new CustomEvent("step", { detail: event.deltaY < 0 ? 1 : -1 }));
+        }
+      },
+      { passive: false },
+    );
+  }
+}
+
+/** What each stored value looks like through the window, as opaque little-endian RGBA. */
+function tonesOf({ level, width }) {
+  const tones = new Uint32Array(256);
+  for (let value = 0; value < 256; value++) {
+    const grey = Math.round(clamp(((value - level) / width + 0.5) * 255, 0, 255));
+    tones[value] = 0xff000000 | (grey << 16) | (grey << 8) | grey;
+  }
+  return tones;
+}
