@@ -120,6 +120,8 @@ export class Film {
       at: explanation.zero_frame,
       describe: (index) => this.#describe(index),
     });
+    // Who has just opened a file goes on at the slider, without a way past everything between.
+    if (document.activeElement === document.body || document.activeElement.closest(".intake")) this.sweep.focus();
   }
 
   #describe(index) {
