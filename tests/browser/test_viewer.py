@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import pairwise
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -96,7 +97,7 @@ def test_play_sweeps_both_ways_and_pauses(viewer: ViewerPage) -> None:
     viewer.page.keyboard.press("b")  # blinking ends the sweep
     expect(viewer.button("Play")).to_be_visible()
     seen: list[int] = viewer.page.evaluate("() => seen")
-    assert all(abs(a - b) == 1 for a, b in zip(seen, seen[1:], strict=False))
+    assert all(abs(a - b) == 1 for a, b in pairwise(seen))
     expect(viewer.button("Blink")).to_have_attribute("aria-pressed", "true")
 
 

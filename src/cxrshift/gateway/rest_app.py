@@ -173,7 +173,7 @@ def _streams(parts: RestParts) -> APIRouter:
         name="explain_stream",
     )
     async def explain_stream(request: Request, query: Annotated[ExplainQuery, Query()]) -> Response:
-        """Explain one radiograph, each part as it becomes ready: progress, then of each finding its heatmap, then all."""
+        """Explain one radiograph, part by part as it is ready: progress, then each finding's heatmap, then all."""
         refuse_repeats(request)
         check_kinds(query.object, NDJSON)
         service.check_door(query.model)
