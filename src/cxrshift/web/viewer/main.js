@@ -99,7 +99,7 @@ function fill(id, options, chosen) {
 
 function settlePage() {
   const setState = () => {
-    const isOpen = Boolean(session.image);
+    const isOpen = Boolean(session.image) && !(session.problem && !session.scores.length); // else it could not be read
     byId("main").dataset.state = isOpen ? "open" : "empty";
     for (const part of document.querySelectorAll(".findings, .side")) part.hidden = !isOpen;
     document.querySelector(".work").hidden = !isOpen && !session.problem;
