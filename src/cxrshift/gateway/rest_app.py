@@ -23,7 +23,7 @@ from cxrshift.gateway.access.door import Door
 from cxrshift.gateway.bodies import ClassifyBody, ExplainBody, ModelsBody
 from cxrshift.gateway.calls import CallLog
 from cxrshift.gateway.dicom_form import check_image, check_kinds
-from cxrshift.gateway.event_lines import NDJSON, EventLines
+from cxrshift.gateway.event_lines import EventLines
 from cxrshift.gateway.forms import CLASSIFY_FORMS, EXPLAIN_FORMS, MODEL_FORMS, ONE_FINDING, Answer, Forms, Rendered
 from cxrshift.gateway.metrics import Metrics
 from cxrshift.gateway.negotiation import choose_media_type
@@ -41,7 +41,7 @@ from cxrshift.gateway.timing import SERVER_TIMING, server_timing
 from cxrshift.gateway.usage import make_usage_router
 from cxrshift.gateway.viewer import viewer_routes
 from cxrshift_api.types import ClassifyRequest, ExplainReply, ExplainRequest, Problem, WorkReport
-from cxrshift_api.wire import API_KEY, REQUEST_ID
+from cxrshift_api.wire import API_KEY, NDJSON, REQUEST_ID
 
 _Reply = TypeVar("_Reply")
 _NO_STORE = {"cache-control": "no-store", "vary": "accept"}
