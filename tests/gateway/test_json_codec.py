@@ -146,6 +146,7 @@ def test_events_come_back_as_they_went(event: ExplainEvent) -> None:
 
 def test_an_event_that_is_not_known_is_none_and_one_that_is_none_is_refused() -> None:
     assert json_codec.event_from_json({"event": "of tomorrow"}) is None
-    for value in (None, [], {"event": 7}, {"stage": "accepted"}, {"event": "progress"}, {"event": "heatmap"}):
+    wrong: list[Any] = [None, [], {"event": 7}, {"stage": "accepted"}, {"event": "progress"}, {"event": "heatmap"}]
+    for value in wrong:
         with pytest.raises(JsonCodecError):
-            json_codec.event_from_json(value)  # type: ignore[arg-type]
+            json_codec.event_from_json(value)
