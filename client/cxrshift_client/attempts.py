@@ -34,7 +34,7 @@ class Attempts:
         self._failed = 0
 
     def seconds_left(self) -> float | None:
-        """How long the next attempt may take."""
+        """How many seconds the next attempt may take, at least 0; None = no limit."""
         return None if self._deadline is None else max(self._deadline - self._patience.clock(), 0.0)
 
     def pause_after(self, error: BusyError) -> float:

@@ -83,29 +83,38 @@ class Client(_Settings):
         self._transport = transport or open_transport(self._connection)
 
     def explain(self, image: ImageLike, **choices: Unpack[Choices]) -> ExplainReply:
-        """An explanation of each finding. ``image`` is a file's bytes, its path, or an (H, W) array."""
+        """An explanation of each finding.
+
+        ``image`` is a file's bytes, its path, or an (H, W) array of uint8, uint16, or float in [0, 1], 0 being black.
+        Raises the errors of ``cxrshift_client.errors``, and OSError for a file that cannot be read.
+        """
         request = explain_request(image, choices)
         return self._call(EXPLAIN, request, request.request_id, self._total(choices))
 
     def explain_stream(self, image: ImageLike, **choices: Unpack[Choices]) -> Iterator[ExplainEvent]:
         """The same as it becomes ready: progress, then each finding's heatmap, then its frames. Never tried again.
 
-        REST has no stream: there, every event comes at the end, and none is a HeatmapReady.
+        REST has no stream: there, every event comes at the end, and none is a HeatmapReady. ``image`` and the errors
+        are as ``explain`` has them; what the service says comes while the stream is read.
         """
         return self._transport.stream(explain_request(image, choices), self._total(choices))
 
     def classify(self, image: ImageLike, *, model: str = "", request_id: str = "") -> ClassifyReply:
-        """Every finding's score, without an explanation."""
+        """Every finding's score, without an explanation; ``image`` and the errors are as ``explain`` has them."""
         request = classify_request(image, model, request_id)
         return self._call(CLASSIFY, request, request.request_id, self._total({}))
 
     def list_models(self) -> tuple[ModelInfo, ...]:
-        """The models that the service can ask."""
+        """The models that the service can ask. Raises the errors of ``cxrshift_client.errors``."""
         request = ListModels(new_request_id())
         return self._call(LIST_MODELS, request, request.request_id, self._total({}))
 
     def is_ready(self, timeout: float = 5.0) -> bool:
-        """Whether the service can answer now; False as well where nothing answers at the address."""
+        """Whether the service can answer now, within ``timeout`` seconds; False as well where nothing answers.
+
+        Raises ExplainerError where something else goes wrong: the service refuses the caller, say, or is another
+        program.
+        """
         try:
             return self._transport.is_ready(timeout)
         except BusyError:
@@ -152,26 +161,26 @@ class AsyncClient(_Settings):
         self._transport = transport or open_async_transport(self._connection)
 
     async def explain(self, image: ImageLike, **choices: Unpack[Choices]) -> ExplainReply:
-        """As Client.explain."""
+        """As ``Client.explain``, awaited: ``image`` and errors are the same."""
         request = explain_request(image, choices)
         return await self._call(EXPLAIN, request, request.request_id, self._total(choices))
 
     def explain_stream(self, image: ImageLike, **choices: Unpack[Choices]) -> AsyncIterator[ExplainEvent]:
-        """As Client.explain_stream."""
+        """As ``Client.explain_stream``, awaited: ``image`` and errors are the same."""
         return self._transport.astream(explain_request(image, choices), self._total(choices))
 
     async def classify(self, image: ImageLike, *, model: str = "", request_id: str = "") -> ClassifyReply:
-        """As Client.classify."""
+        """As ``Client.classify``, awaited: ``image`` and errors are the same."""
         request = classify_request(image, model, request_id)
         return await self._call(CLASSIFY, request, request.request_id, self._total({}))
 
     async def list_models(self) -> tuple[ModelInfo, ...]:
-        """As Client.list_models."""
+        """As ``Client.list_models``, awaited."""
         request = ListModels(new_request_id())
         return await self._call(LIST_MODELS, request, request.request_id, self._total({}))
 
     async def is_ready(self, timeout: float = 5.0) -> bool:
-        """As Client.is_ready."""
+        """As ``Client.is_ready``, awaited."""
         try:
             return await self._transport.ais_ready(timeout)
         except BusyError:

@@ -56,16 +56,16 @@ class RestTransport:
         self._http = httpx.Client(base_url=connection.address.url, verify=_trust(connection))
 
     def send(self, method: Method[Q, R], request: Q, request_id: str, seconds: float | None) -> R:
-        """One call."""
+        """One call. Raises ExplainerError, of the kind that the Problem or the bare status says."""
         received = self._receive(method.to_http(request), request_id, seconds)
         return _read(method, received, self._connection.address, request_id)
 
     def stream(self, request: ExplainRequest, seconds: float | None) -> Iterator[ExplainEvent]:
-        """REST has no stream: one call, then its events together."""
+        """REST has no stream: one call, then its events together. Raises ExplainerError as ``send`` does."""
         yield from replay(self.send(EXPLAIN, request, request.request_id, seconds))
 
     def is_ready(self, seconds: float | None) -> bool:
-        """Whether ``/readyz`` says so."""
+        """Whether ``/readyz`` says so. Raises ExplainerError for an answer other than 200 and 503."""
         received = self._receive(HttpForm("GET", _READY_PATH), "", seconds)
         return _read_ready(received, self._connection.address)
 
@@ -98,17 +98,17 @@ class AsyncRestTransport:
         self._http = httpx.AsyncClient(base_url=connection.address.url, verify=_trust(connection))
 
     async def asend(self, method: Method[Q, R], request: Q, request_id: str, seconds: float | None) -> R:
-        """One call."""
+        """One call. Raises ExplainerError, of the kind that the Problem or the bare status says."""
         received = await self._receive(method.to_http(request), request_id, seconds)
         return _read(method, received, self._connection.address, request_id)
 
     async def astream(self, request: ExplainRequest, seconds: float | None) -> AsyncIterator[ExplainEvent]:
-        """REST has no stream: one call, then its events together."""
+        """REST has no stream: one call, then its events together. Raises ExplainerError as ``asend`` does."""
         for event in replay(await self.asend(EXPLAIN, request, request.request_id, seconds)):
             yield event
 
     async def ais_ready(self, seconds: float | None) -> bool:
-        """Whether ``/readyz`` says so."""
+        """Whether ``/readyz`` says so. Raises ExplainerError for an answer other than 200 and 503."""
         received = await self._receive(HttpForm("GET", _READY_PATH), "", seconds)
         return _read_ready(received, self._connection.address)
 

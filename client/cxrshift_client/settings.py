@@ -11,9 +11,9 @@ class Timeout:
     """Seconds; None = no limit."""
 
     total: float | None = 60.0
-    """For the whole call: every attempt and every wait between them."""
+    """Seconds for the whole call: every attempt and every wait between them."""
     connect: float = 5.0
-    """For reaching the service over REST. Over gRPC the channel itself tells when nothing listens."""
+    """Seconds for reaching the service over REST. Over gRPC the channel itself tells when nothing listens."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Retry:
     """
 
     attempts: int = 4
-    """Attempts in all; 1 = never again."""
+    """How many attempts in all; 1 = never again."""
     first_wait: float = 0.25
     """Seconds before the second attempt; doubled before each later one."""
     longest_wait: float = 8.0

@@ -26,6 +26,7 @@ class Address:
     scheme: str
     host: str
     port: int
+    """TCP port, 1 to 65535."""
     path: str = ""
     """Under which a proxy offers the REST service; empty over gRPC."""
 
@@ -84,7 +85,10 @@ class Connection:
 
 
 class Transport(Protocol):
-    """One way to call a service and wait for it. ``seconds`` is the time left, None = no limit."""
+    """One way to call a service and wait for it; ``seconds`` is the time left, None = no limit.
+
+    Every call raises ExplainerError.
+    """
 
     def send(self, method: Method[Q, R], request: Q, request_id: str, seconds: float | None) -> R:
         """One call."""
@@ -104,7 +108,7 @@ class Transport(Protocol):
 
 
 class AsyncTransport(Protocol):
-    """The same, awaited."""
+    """The same, awaited, with the same errors."""
 
     async def asend(self, method: Method[Q, R], request: Q, request_id: str, seconds: float | None) -> R:
         """One call."""

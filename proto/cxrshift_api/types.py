@@ -139,7 +139,9 @@ class PixelScale:
     """The fixed affine map from stored uint8 values to the model's units: ``units = stored * scale + offset``."""
 
     scale: float
+    """Model units per step of the stored value, > 0."""
     offset: float
+    """Model units of the stored value 0."""
 
 
 @dataclass(frozen=True)
@@ -241,7 +243,7 @@ class Explanation:
     radiograph_scores: Float32Array
     """(F,) float32 in [0, 1]: scores of the radiograph itself, not of its reconstruction."""
     operating_point: float
-    """Score at which the model calls this finding present."""
+    """Score, in [0, 1], at which the model calls this finding present."""
     below: Side
     above: Side
     quality: QualityCard
@@ -252,17 +254,17 @@ class Explanation:
 
     @property
     def score_curve(self) -> Float32Array:
-        """(R,) float32: this finding's own score on every frame."""
+        """(R,) float32 in [0, 1]: this finding's own score on every frame."""
         return self.scores[:, self.findings.index(self.finding)]
 
     @property
     def zero_frame(self) -> int:
-        """Index of the frame nearest to λ = 0, the reconstruction."""
+        """Index, from 0, of the frame nearest to λ = 0, the reconstruction."""
         return int(np.abs(self.lambdas).argmin())
 
     @property
     def score(self) -> float:
-        """This finding's score on the reconstruction, s(0)."""
+        """This finding's score on the reconstruction, s(0), in [0, 1]."""
         return float(self.score_curve[self.zero_frame])
 
     def frames_in_model_units(self) -> Float32Array:
@@ -276,7 +278,9 @@ class FindingScore:
 
     finding: str
     score: float
+    """The classifier's score of the radiograph itself, in [0, 1]."""
     operating_point: float
+    """Score, in [0, 1], from which the finding counts as present."""
     trained: bool = True
     """False where the weights were never trained on this finding: its score means nothing."""
 
@@ -333,6 +337,7 @@ class ModelInfo:
     version: str
     summary: str
     input_size: int
+    """Side of the square image that the networks see, in pixels."""
     findings: tuple[FindingScore, ...]
     """Names and operating points; ``score`` is not used here (0)."""
     default: bool = False
@@ -341,7 +346,12 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class StageSeconds:
-    """Where a worker's time went for the batch that held this request, in seconds of wall clock."""
+    """Where a worker's time went for the batch that held this request, in seconds of wall clock, each at least 0.
+
+    ``decode``: bytes to radiographs. ``encode``: the encoder, and the radiographs' own scores. ``gradient``:
+    reconstructions and latent gradients. ``search``: the λ ranges. ``frames``: the frames over them. ``saliency``: the
+    traditional maps. ``total``: all of it, the time between stages too.
+    """
 
     decode: float = 0.0
     encode: float = 0.0
@@ -357,5 +367,8 @@ class WorkReport:
     """What the worker says of how it did a request. Never part of an explanation, which must not depend on load."""
 
     batch_size: int = 0
+    """How many requests the batch held, this one included; 0 = not said."""
     rows: int = 0
+    """How many rows (an image at one λ) the networks were run on for the batch."""
     stages: StageSeconds = field(default_factory=StageSeconds)
+    """The batch's seconds by stage."""

@@ -54,8 +54,8 @@ class Settings(BaseSettings):
     upload_seconds: Seconds = 30.0
     """How long a caller may take to send its image over REST."""
     drain_delay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    """How long the service goes on taking calls after SIGTERM, while it already says that it is not ready: as long as
-    those who send callers here take to notice."""
+    """Seconds that the service goes on taking calls after SIGTERM, while it already says that it is not ready: as long
+    as those who send callers here take to notice."""
     drain_seconds: Seconds = 30.0
     """How long requests in flight may take to end after that."""
     retries: Annotated[int, Field(ge=0)] = 3

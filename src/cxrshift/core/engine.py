@@ -48,8 +48,8 @@ class Order:
     radiograph: Radiograph
     options: ExplainOptions
     deadline: float | None = None
-    """Moment of ``time.perf_counter()`` after which the answer is of no use; decides alone whether ``least_frames``
-    counts."""
+    """Moment of ``time.perf_counter()``, in seconds, after which the answer is of no use; decides alone whether
+    ``least_frames`` counts."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class EngineReply:
 
     outcomes: tuple[tuple[Explanation, ...] | Problem, ...]
     rows: int
+    """How many rows the networks were run on: an image at one λ each, and one for each latent gradient."""
     stages: StageSeconds
 
 

@@ -14,15 +14,19 @@ from .limits import QualityLimits
 from .runtime import Runtime
 
 DEFAULT_INPUT_SIZE = 224
+"""Side of the square input in pixels, torchxrayvision's."""
 DEFAULT_INPUT_RANGE = (-1024.0, 1024.0)
+"""Model units of the darkest and the brightest pixel, torchxrayvision's."""
 DEFAULT_OPERATING_POINT = 0.5
+"""Score from which a finding counts as present, where a model states no other."""
 
 
 @runtime_checkable
 class LatentModel(Protocol):
     """Any classifier with any autoencoder, as the method sees them (arXiv 2102.09475, section 2).
 
-    All three functions take and return float tensors, are differentiable, and treat each row on its own.
+    All three functions take and return float32 tensors where the networks are, are differentiable, and treat each row
+    on its own.
     """
 
     @property
@@ -31,15 +35,15 @@ class LatentModel(Protocol):
         ...
 
     def encode(self, images: Tensor) -> Tensor:
-        """(N, 1, H, W) in model units to latents (N, ...)."""
+        """``images`` (N, 1, H, W) float32 in model units to latents (N, ...) float32."""
         ...
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents (N, ...) to images (N, 1, H, W) in model units."""
+        """``latents`` (N, ...) float32 in latent units to images (N, 1, H, W) float32 in model units."""
         ...
 
     def score(self, images: Tensor) -> Tensor:
-        """(N, 1, H, W) in model units to probabilities (N, F) in [0, 1]."""
+        """``images`` (N, 1, H, W) float32 in model units to probabilities (N, F) float32 in [0, 1]."""
         ...
 
 
@@ -49,6 +53,7 @@ class FindingSpec:
 
     name: str
     operating_point: float = DEFAULT_OPERATING_POINT
+    """Score, in [0, 1], from which the finding counts as present."""
     trained: bool = True
 
 

@@ -1,7 +1,8 @@
-"""The λ schedules and stop rules of every search profile, as pure functions of numbers.
+"""The λ schedules and stop rules of every search profile, as pure functions of numbers (DESIGN section 1).
 
-A schedule never depends on the scores met on the way, so its λs can be evaluated many at a time and the stop be
-picked afterwards; ``courses`` says in which order.
+A schedule never depends on the scores met on the way, so its λs can be evaluated many at a time and the stop be picked
+afterwards; ``courses`` says in which order. ``latentshift`` is that of the package of this name, 0.0.6;
+``gifsplanation`` that of the code of arXiv 2102.09475; ``two-sided`` is this project's own.
 """
 
 from __future__ import annotations
@@ -16,27 +17,40 @@ from numpy.typing import NDArray
 from cxrshift_api.types import ExplainOptions, Profile, StopReason
 
 Lambdas = NDArray[np.float64]
+"""(K,) float64, in the model's λ unit."""
 
 LATENTSHIFT_DROP = 0.8
+"""Drop of the score past which the walk ends."""
 LATENTSHIFT_FLOOR = 0.05
+"""Score below which it ends."""
 LATENTSHIFT_LAST = -3000.0
+"""λ at or below which it ends."""
 LATENTSHIFT_PIXEL_CHANGE = 0.05
+"""Share of Σ|x₀| past which it ends."""
 GIFSPLANATION_DROP = 0.15
+"""Drop of the score past which the walk ends."""
 GIFSPLANATION_LAST = -1000.0
+"""λ at or below which it ends."""
 
 TWO_SIDED_TARGET = 0.8
+"""Change of the score at which a side ends, unless the caller chooses another."""
 TWO_SIDED_FLOOR = 0.05
+"""Score at which the lower side ends; the upper ends at 1 less it."""
 TWO_SIDED_PIXEL_CHANGE = 0.15
+"""Share of Σ|x₀ − darkest| past which a side ends, unless the caller chooses another."""
 TWO_SIDED_FIRST = 0.25
 """Change of the score's logit that the first step asks for, to first order."""
 TWO_SIDED_RATIO = 1.4
+"""How many times longer each step is than the one before."""
 TWO_SIDED_STEPS = 18
+"""λs on each side."""
 TWO_SIDED_SLACK = 1e-3
 """A score that turns back by less than this has not reversed: saturated scores tremble in their last digits."""
 TWO_SIDED_CAUTION = 0.5
 """Share of the λ at which the tangent reaches the goal where a search looks first: most scores are faster than it."""
 
 FLOAT32_STEP_BELOW_ONE = 2.0**-24
+"""The distance from 1 to the next float32 below it."""
 
 DEFAULT_FRAMES = {
     Profile.TWO_SIDED: 11,
@@ -48,11 +62,14 @@ DEFAULT_FRAMES = {
 
 @dataclass(frozen=True)
 class Observation:
-    """One evaluated λ: its score, and Σ|x(λ) − x₀| over the pixels as a share of the profile's own reference."""
+    """One evaluated λ and what was seen there."""
 
     lam: float
+    """λ, in the model's unit."""
     score: float
+    """The target's score, in [0, 1]; NaN where no probability."""
     change: float
+    """Σ|x(λ) − x₀| over the pixels as a share of the profile's own reference, ≥ 0."""
 
     @property
     def sound(self) -> bool:
@@ -66,6 +83,7 @@ class Stop:
 
     reason: StopReason
     limit: float
+    """λ, in the model's unit: negative below, positive above, 0 where not one step is kept."""
 
 
 StopRule = Callable[[float, Observation, Observation], Stop | None]
@@ -87,6 +105,7 @@ class Walk:
     """
 
     lambdas: Lambdas
+    """(K,) float64, in the model's λ unit."""
     rule: StopRule
     absolute: bool
     guess: Guess | None = None
@@ -96,7 +115,7 @@ class Walk:
 
 
 def latentshift_schedule() -> Lambdas:
-    """λ ← λ − 10 + ⌊λ / 10⌋ from 0 to the first λ ≤ −3000 (latentshift 0.0.6, its default arguments)."""
+    """(K,) λs: λ ← λ − 10 + ⌊λ / 10⌋ from 0 to the first λ ≤ −3000 (latentshift 0.0.6, its default arguments)."""
     lambdas = [0.0]
     while lambdas[-1] > LATENTSHIFT_LAST:
         lambdas.append(lambdas[-1] - 10.0 + lambdas[-1] // 10)
@@ -104,7 +123,7 @@ def latentshift_schedule() -> Lambdas:
 
 
 def gifsplanation_schedule() -> Lambdas:
-    """λ by 1 down to −10, then by 10 down to −1000 (the code of arXiv 2102.09475)."""
+    """(K,) λs: by 1 down to −10, then by 10 down to −1000 (the code of arXiv 2102.09475)."""
     return np.concatenate([-np.arange(0.0, 10.0), -np.arange(10.0, -GIFSPLANATION_LAST + 1, 10.0)])
 
 
@@ -142,7 +161,8 @@ def two_sided_schedule(start: float, squared_norm: float, direction: int) -> Lam
 
     To first order s(λ) ≈ s₀ + λ‖g‖², and a logit moves by Δs / (s₀(1 − s₀)). Asking in logits rather than in scores
     gives a saturated score, whose gradient is short, steps as small as any other's. Where s₀(1 − s₀) is 0 to the last
-    digit, that digit stands in for it.
+    digit, that digit stands in for it. Returns (``TWO_SIDED_STEPS``,) λs; ``start`` is s₀ in [0, 1], and
+    ``squared_norm`` ‖g‖² > 0, ``direction`` −1 or 1.
     """
     slope = start * (1.0 - start) or FLOAT32_STEP_BELOW_ONE
     first = TWO_SIDED_FIRST * slope / squared_norm
@@ -249,11 +269,11 @@ def _two_sided(options: ExplainOptions, start: float, squared_norm: float, direc
 
 
 def frame_lambdas(below: float, above: float, frames: int) -> Lambdas:
-    """``frames`` λs from ``below`` ≤ 0 to ``above`` ≥ 0, ascending, with λ = 0 exactly one of them.
+    """(``frames``,) λs from ``below`` ≤ 0 to ``above`` ≥ 0, ascending, with λ = 0 exactly one of them.
 
     A one-sided range is evenly spaced, as in the published code. A two-sided one gets as many frames on each side,
-    whatever the sides' lengths, and an even count grows by one. The rule is the same for every profile, so that a
-    range that was searched gives the same frames again when it is asked for by its limits.
+    whatever the sides' lengths, and an even count grows by one. The rule is the same for every profile, so that a range
+    that was searched gives the same frames again when it is asked for by its limits.
     """
     if below == 0.0 or above == 0.0:
         return np.linspace(below, above, frames)

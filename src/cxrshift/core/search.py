@@ -32,12 +32,14 @@ class LambdaRange:
 class Searched:
     """Every target's range, None where a score or a frame on its way was not finite; and the rows that it took.
 
-    ``frames`` holds what the search saw at a limit, by target and λ, as far as there was room to keep it.
+    ``frames`` are kept as far as there was room.
     """
 
     ranges: list[LambdaRange | None]
     rows: int
+    """How many rows were probed."""
     frames: Mapping[tuple[int, float], Frame]
+    """(H, W) frames, float32 in model units, and (F,) scores that were met at a limit, by target and λ."""
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""From latents and findings to shifted frames: gradient, search and sweep, in full precision."""
+"""From latents and findings to shifted frames: gradient, search and sweep, in full precision (arXiv 2102.09475)."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ SMALLEST_SQUARED_NORM = 1e-30
 
 @dataclass(frozen=True)
 class Wanted:
-    """One explanation to make: a row of the encoded images, a finding's column, and settled options."""
+    """One explanation to make, with settled options."""
 
     image: int
+    """Index, from 0, of the radiograph's row among the encoded."""
     column: int
+    """Index, from 0, of the finding's column among the scores."""
     options: ExplainOptions
     deadline: float | None = None
     """Moment of ``time.perf_counter()`` at which the frames must be made; only where fewer frames will do."""
@@ -48,6 +50,7 @@ class Shift:
     scores: Float32Array
     found: LambdaRange
     gradient_norm: float
+    """‖g‖ ≥ 0, in score per latent unit."""
     frame_choice: int
     """The choice of ``frames`` that these are: that of the options, or a smaller one where time was short."""
 
@@ -98,7 +101,7 @@ def shift(
     """Every wanted explanation as it becomes ready; each finding's in the order wanted, failures ahead.
 
     z, g = d f(D(z))[c]/dz, then x(λ) = D(z + λ g) over the range that the search finds (arXiv 2102.09475). ``latents``
-    (N, ...). At most ``budget`` rows and one explanation's frames are in memory at once.
+    (N, ...) float32 in latent units. At most ``budget`` rows and one explanation's frames are in memory at once.
     """
     with watch.stage("gradient"):
         targets = aim(passes, latents, [w.image for w in wanted], [w.column for w in wanted])

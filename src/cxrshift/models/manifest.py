@@ -48,6 +48,7 @@ FILE_NAME = "manifest.toml"
 CARD_NAME = "README.md"
 NAME_PATTERN = r"[a-z0-9][a-z0-9._-]{0,63}"
 MAX_BYTES = 1 << 20
+"""Largest manifest that is read, in bytes."""
 
 NetworkArgument = int | float | str | bool | tuple[float, ...]
 Networks = Mapping[str, Mapping[str, NetworkArgument]]

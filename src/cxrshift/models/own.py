@@ -71,7 +71,7 @@ def import_own(own: OwnModel, *, out: Path | None = None) -> Path:
     """Make the model folder ``out``/``own.name`` and return it; ``out`` is by default the user's models folder.
 
     A model of that name that is already there is replaced, once the new one has been loaded and checked. Raises
-    ManifestError, WeightsError or MethodError, which say what is wrong and what would be right.
+    ModelError, of which ManifestError, WeightsError and MethodError too say what is wrong and what would be right.
     """
     if re.fullmatch(NAME_PATTERN, own.name) is None:
         raise ManifestError("The name must be 1 to 64 lower-case letters, digits, dots, underscores or hyphens.")

@@ -12,7 +12,7 @@ _LANES: Final = 64
 
 
 def rowwise(function: Callable[[Tensor], Tensor], rows: Tensor, *, fill: float = 0.0) -> Tensor:
-    """``function``, which treats each number on its own, of ``rows`` (N, F), in the same shape.
+    """``function``, which treats each number on its own, of ``rows`` (N, F) float32, of the same shape.
 
     A processor's loop over numbers takes a whole number of vectors and finishes the rest one by one, by another
     approximation of exp or log: which row that befalls depends on the number of rows. Here every row is filled up with

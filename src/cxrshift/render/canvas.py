@@ -15,8 +15,9 @@ from cxrshift_api.types import Explanation, Float32Array, StopReason, UInt8Array
 SMALLEST_SIDE = 384
 """Frames are enlarged to at least this many pixels, so that writing beside them can be read."""
 INK = 236
+"""Grey level of writing on black."""
 FAINT_INK = 150
-"""Grey levels of writing on black, and of what stands back."""
+"""Grey level of what stands back."""
 
 STOPS = {
     StopReason.TARGET: "target change reached",
@@ -38,12 +39,15 @@ def load_font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 
 def enlarge(pixels: UInt8Array, smallest_side: int = SMALLEST_SIDE) -> Image.Image:
-    """(H, W) uint8 as a grey image, enlarged by a whole factor (Lanczos) until it is wide and high enough."""
+    """``pixels`` (H, W) uint8 as a grey image, enlarged by a whole factor (Lanczos) until wide and high enough."""
     return _resize(Image.fromarray(pixels), smallest_side)
 
 
 def enlarge_map(values: Float32Array, smallest_side: int = SMALLEST_SIDE) -> Float32Array:
-    """(H, W) float32 at the size that ``enlarge`` gives its image; bilinear, so that no value leaves its range."""
+    """``values`` (H, W) float32 to (h, w), the size that ``enlarge`` gives its image.
+
+    Bilinear: no value leaves its range.
+    """
     image = _resize(Image.fromarray(np.ascontiguousarray(values, np.float32)), smallest_side)
     return np.asarray(image, np.float32)
 

@@ -1,0 +1,198 @@
+"""The public names of the project and what is written of each, read from the syntax: nothing is imported."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("proto", "client", "src", "handlers")
+APPLICATIONS = ("cxrshift.cli",)
+"""Packages that nobody imports from: the docstrings of their functions are help texts for a terminal."""
+
+SPOKEN_OF = ("__init__", "__call__")
+"""The special methods that a caller must know the arguments of."""
+
+ROOTS = ("Tensor", "NDArray", "ndarray")
+"""What arrays are called where they have no alias."""
+
+HELD = (
+    "cxrshift_api",
+    "cxrshift_client",
+    "cxrshift.core",
+    "cxrshift.image",
+    "cxrshift.phantom",
+    "cxrshift.render",
+    "cxrshift.errors",
+    "cxrshift.models",
+    "cxrshift.runtime",
+)
+"""The packages that are held to the rules so far."""
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Kind(StrEnum):
+    MODULE = "module"
+    CLASS = "class"
+    FUNCTION = "function"
+    FIELD = "field"
+    CONSTANT = "constant"
+
+
+@dataclass(frozen=True)
+class Name:
+    """A public name: where it stands, its syntax, and its docstring, "" where there is none."""
+
+    module: str
+    path: str
+    kind: Kind
+    node: ast.AST
+    doc: str
+    owner: Name | None = None
+    """The class that it belongs to."""
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.path}" if self.path else self.module
+
+    @property
+    def is_private(self) -> bool:
+        return any(part.startswith("_") and part not in SPOKEN_OF for part in self.path.split("."))
+
+
+@dataclass(frozen=True)
+class Code:
+    """The syntax of every module, by dotted name."""
+
+    modules: dict[str, ast.Module]
+
+    @cached_property
+    def every(self) -> list[Name]:
+        return [name for module, tree in self.modules.items() for name in _names_of(module, tree)]
+
+    @cached_property
+    def public(self) -> list[Name]:
+        """Each name without a leading underscore of each module without one, but those of the applications."""
+        return [name for name in self.every if not name.is_private and _is_public_module(name.module)]
+
+    @cached_property
+    def functions(self) -> dict[str, dict[str, Name]]:
+        """Module -> path -> each function and method, private ones too."""
+        found: dict[str, dict[str, Name]] = {module: {} for module in self.modules}
+        for name in self.every:
+            if name.kind is Kind.FUNCTION:
+                found[name.module][name.path] = name
+        return found
+
+    @cached_property
+    def classes(self) -> dict[str, tuple[str, ...]]:
+        """Every class's short name and those of its bases."""
+        nodes = [name.node for name in self.every if isinstance(name.node, ast.ClassDef)]
+        return {node.name: tuple(ast.unparse(base).split(".")[-1] for base in node.bases) for node in nodes}
+
+    @cached_property
+    def arrays(self) -> dict[str, str]:
+        """Names that stand for an array or tensor in an annotation, and what each stands for."""
+        known = dict.fromkeys(ROOTS, "")
+        grown = True
+        while grown:
+            grown = False
+            for tree in self.modules.values():
+                for alias, value in _aliases(tree):
+                    if alias not in known and arrays_in(value, known) and not _mentions_call(value):
+                        known[alias] = ast.unparse(value)
+                        grown = True
+        return known
+
+
+def read_code() -> Code:
+    """All of ours, generated code left out."""
+    modules = {}
+    for source in SOURCES:
+        for path in sorted((ROOT / source).rglob("*.py")):
+            parts = path.relative_to(ROOT / source).with_suffix("").parts
+            if not parts[-1].endswith(("_pb2", "_pb2_grpc")):
+                dotted = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+                modules[dotted] = ast.parse(path.read_text("utf-8"))
+    return Code(modules)
+
+
+def words_of(node: ast.AST | None) -> set[str]:
+    """The names in an annotation, those in quotes too; of a callable's parameters and result none."""
+    if node is None:
+        return set()
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Callable"):
+        return {"Callable"}
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        try:
+            return words_of(ast.parse(node.value, mode="eval").body)
+        except SyntaxError:
+            return set()
+    own = {node.id} if isinstance(node, ast.Name) else {node.attr} if isinstance(node, ast.Attribute) else set()
+    return own.union(*(words_of(child) for child in ast.iter_child_nodes(node)))
+
+
+def arrays_in(annotation: ast.AST | None, known: Mapping[str, str]) -> set[str]:
+    """The names in an annotation that ``known`` has for arrays; ``pb.Array`` is another's."""
+    others = {node.attr for node in ast.walk(annotation) if isinstance(node, ast.Attribute)} if annotation else set()
+    return {word for word in words_of(annotation) & set(known) if word not in others or word in ROOTS}
+
+
+def _is_public_module(module: str) -> bool:
+    def within(packages: tuple[str, ...]) -> bool:
+        return any(module == package or module.startswith(package + ".") for package in packages)
+
+    return within(HELD) and not within(APPLICATIONS) and not any(part.startswith("_") for part in module.split("."))
+
+
+def _names_of(module: str, tree: ast.Module) -> Iterator[Name]:
+    yield Name(module, "", Kind.MODULE, tree, ast.get_docstring(tree) or "")
+    yield from _members(module, "", tree.body, None)
+
+
+def _members(module: str, prefix: str, body: list[ast.stmt], owner: Name | None) -> Iterator[Name]:
+    for statement, after in zip(body, [*body[1:], None], strict=True):
+        match statement:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                doc = ast.get_docstring(statement) or ""
+                if statement.name == "__init__" and owner:  # told by its class
+                    doc = f"{owner.doc} {doc}"
+                if not _is_dunder(statement.name) or statement.name in SPOKEN_OF:
+                    yield Name(module, prefix + statement.name, Kind.FUNCTION, statement, doc, owner)
+            case ast.ClassDef():
+                doc = ast.get_docstring(statement) or ""
+                one = Name(module, prefix + statement.name, Kind.CLASS, statement, doc, owner)
+                yield one
+                yield from _members(module, f"{prefix}{statement.name}.", statement.body, one)
+            case ast.AnnAssign(target=ast.Name(id=target)) | ast.Assign(targets=[ast.Name(id=target)]):
+                kind = Kind.FIELD if owner else Kind.CONSTANT
+                if not _is_dunder(target):
+                    yield Name(module, prefix + target, kind, statement, _string(after), owner)
+
+
+def _string(statement: ast.stmt | None) -> str:
+    match statement:
+        case ast.Expr(value=ast.Constant(value=str(text))):
+            return text
+    return ""
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
+def _aliases(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    for statement in tree.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=alias)], value=value):
+                yield alias, value
+            case ast.AnnAssign(target=ast.Name(id=alias), value=ast.expr() as value):
+                yield alias, value
+
+
+def _mentions_call(node: ast.AST) -> bool:
+    return any(isinstance(part, ast.Call | ast.Constant) for part in ast.walk(node))

@@ -1,0 +1,242 @@
+"""What must be said of a public name. Each rule yields what is missing, in words; nothing where all is said."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from .names import Code, Function, Kind, Name, arrays_in, words_of
+from .raising import DYNAMIC, ancestors, is_error, raised_by
+from .wording import (
+    DTYPE,
+    ERROR_AFTER_RAISES,
+    ERROR_BY_NAME,
+    FORMULA,
+    MEASURED,
+    RANGE,
+    SENTENCE_END,
+    SHAPE,
+    SHARED_ARRAY,
+    SHARED_UNIT,
+    SOURCE,
+    UNITS,
+)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A public name and what its docstring lacks."""
+
+    name: str
+    lacks: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.lacks}"
+
+
+def check_docstring(code: Code, name: Name) -> Iterator[str]:
+    """Modules, classes, functions and methods have a docstring."""
+    if name.kind in (Kind.MODULE, Kind.CLASS, Kind.FUNCTION) and not name.doc.strip():
+        yield "no docstring"
+
+
+def check_arrays(code: Code, name: Name) -> Iterator[str]:
+    """Each array that goes in or comes out has a shape, a dtype and, where it is measured in something, a range."""
+    if not isinstance(name.node, Function):
+        return
+    claimed = set()
+    doc = _with_what_it_is_like(code, name)
+    for parameter, annotation in _parameters(name.node):
+        dtype = _dtype_of_annotation(code, annotation)
+        if dtype is None:
+            continue
+        said, where = _said_of(parameter, doc)
+        shape = SHAPE.search(said)
+        if shape is None:
+            yield f"no shape of ``{parameter}``"
+        else:
+            claimed.add(where + shape.start())
+        yield from _missing(parameter, said, dtype)
+    dtype = _dtype_of_annotation(code, name.node.returns)
+    if dtype is not None:
+        free = [shape for shape in SHAPE.finditer(doc) if shape.start() not in claimed]
+        if not free:
+            yield "no shape of what it returns"
+        yield from _missing(name.node.name, doc, dtype, "what it returns")
+
+
+def check_fields(code: Code, name: Name) -> Iterator[str]:
+    """Each field that is an array has a shape and dtype; one that is a number a meaning with a range or units."""
+    if name.kind is not Kind.FIELD or not isinstance(name.node, ast.AnnAssign) or name.owner is None:
+        return
+    field = name.path.rpartition(".")[2]
+    said = f"{name.doc} {_said_of(field, name.owner.doc)[0]}".strip()
+    dtype = _dtype_of_annotation(code, name.node.annotation)
+    if dtype is not None:
+        said += " ".join(SHARED_ARRAY.findall(name.owner.doc)) if said else ""
+        if not SHAPE.search(said):
+            yield "no shape"
+        yield from _missing(field, said, dtype, "it")
+    elif words_of(name.node.annotation) & {"int", "float"}:
+        if not said:
+            yield "no meaning"
+        elif not UNITS.search(said) and not SHARED_UNIT.search(SENTENCE_END.split(name.owner.doc)[0]):
+            yield "neither range nor units"
+
+
+def check_constants(code: Code, name: Name) -> Iterator[str]:
+    """A constant number says what it is."""
+    if name.kind is not Kind.CONSTANT or not isinstance(name.node, ast.Assign | ast.AnnAssign):
+        return
+    if _is_number(name.node.value) and not name.doc:
+        yield "no meaning"
+
+
+def check_errors(code: Code, name: Name) -> Iterator[str]:
+    """Each error that a function raises is named, itself or by what it descends from."""
+    if not isinstance(name.node, Function):
+        return
+    doc = _with_what_it_is_like(code, name) + (name.owner.doc if name.owner else "")
+    named = set(re.findall(r"[A-Za-z_]\w*", doc))
+    for error in sorted(raised_by(code, name)):
+        if error == DYNAMIC:
+            if not re.search(r"\b[Rr]aises?\b", doc):
+                yield "raises an error that is not spoken of"
+        elif not (ancestors(code, error) - {"Exception", "BaseException", "object"}) & named:
+            yield f"raises {error} without saying so"
+
+
+def check_named_errors(code: Code, name: Name) -> Iterator[str]:
+    """Each error that is spoken of exists."""
+    for error in sorted({*ERROR_AFTER_RAISES.findall(name.doc), *ERROR_BY_NAME.findall(name.doc)}):
+        if not is_error(code, error) and error not in FOREIGN:
+            yield f"speaks of {error}, which is no error"
+
+
+FOREIGN = {"SubprocessError": "subprocess"}
+"""Errors of other libraries that our docstrings speak of, and where each is found."""
+
+
+def check_sources(code: Code, name: Name) -> Iterator[str]:
+    """A formula has a source: in the same docstring, or in that of its class or module.
+
+    A docstring that shows one is known by its signs; what is computed in a module of FORMULAS needs one in any case.
+    """
+    if name.kind not in (Kind.FUNCTION, Kind.CLASS):
+        return
+    if not SOURCE.search(f"{name.doc} {name.owner.doc if name.owner else ''} {module_doc(code, name)}"):
+        if FORMULA.search(name.doc):
+            yield "a formula without a source"
+        elif name.module in FORMULAS:
+            yield "no source, and its module computes what is published or defined somewhere"
+
+
+FORMULAS = (
+    "cxrshift.core.familiarity",
+    "cxrshift.core.heatmap",
+    "cxrshift.core.passes",
+    "cxrshift.core.probe",
+    "cxrshift.core.profiles",
+    "cxrshift.core.quality",
+    "cxrshift.core.runtime",
+    "cxrshift.core.saliency",
+    "cxrshift.core.shift",
+    "cxrshift.evaluation.alignment",
+    "cxrshift.evaluation.intervals",
+    "cxrshift.evaluation.localisation",
+    "cxrshift.evaluation.maps",
+    "cxrshift.evaluation.perturbation",
+    "cxrshift.evaluation.reader_study",
+    "cxrshift.evaluation.realism",
+    "cxrshift.evaluation.sanity",
+    "cxrshift.image.tones",
+    "cxrshift.training.measure",
+    "cxrshift.training.operating_points",
+    "cxrshift.training.quality",
+)
+"""Modules of mathematics: each public name of theirs has a source, its own or its module's."""
+
+
+RULES: tuple[Callable[[Code, Name], Iterator[str]], ...] = (
+    check_docstring,
+    check_arrays,
+    check_fields,
+    check_constants,
+    check_errors,
+    check_named_errors,
+    check_sources,
+)
+
+
+def faults_of(code: Code, name: Name) -> list[Fault]:
+    """All that the rules find wrong with one name."""
+    return [Fault(str(name), lacks) for rule in RULES for lacks in rule(code, name)]
+
+
+def module_doc(code: Code, name: Name) -> str:
+    """The docstring of the module that ``name`` stands in."""
+    return ast.get_docstring(code.modules[name.module]) or ""
+
+
+def _with_what_it_is_like(code: Code, name: Name, seen: frozenset[Name] = frozenset()) -> str:
+    """Its docstring; of one that says "as ``X``" that of X too, a public name or another method of its class."""
+    doc = name.doc
+    for alike in re.findall(r"\b[Aa]s ``([\w.]+)``", name.doc):
+        for other in code.every:
+            if other.kind is Kind.FUNCTION and other not in seen and _answers_to(alike, name, other):
+                doc = f"{doc}\n\n{_with_what_it_is_like(code, other, seen | {name})}"
+    return doc
+
+
+def _answers_to(alike: str, name: Name, other: Name) -> bool:
+    if "." not in alike:
+        return (other.module, other.path) in (
+            (name.module, alike),
+            (name.module, f"{name.path.rpartition('.')[0]}.{alike}"),
+        )
+    return str(other) == alike or str(other).endswith(f".{alike}")
+
+
+def _parameters(node: Function) -> Iterator[tuple[str, ast.expr | None]]:
+    arguments = node.args
+    for one in [*arguments.posonlyargs, *arguments.args, arguments.vararg, *arguments.kwonlyargs]:
+        if one is not None and not one.arg.startswith("_"):
+            yield one.arg, one.annotation
+
+
+def _dtype_of_annotation(code: Code, annotation: ast.expr | None) -> str | None:
+    """None where it holds no array; "" where the annotation leaves the dtype open; else all that it stands for."""
+    arrays = arrays_in(annotation, code.arrays)
+    if not arrays or annotation is None:
+        return None
+    spelled = " ".join([ast.unparse(annotation), *(code.arrays[alias] for alias in arrays)])
+    return spelled if DTYPE.search(spelled.replace("bool_", "bool")) else ""
+
+
+def _said_of(word: str, doc: str) -> tuple[str, int]:
+    """The rest of each sentence that ``word`` stands in, between double backticks; and where the first begins."""
+    rests, first = [], len(doc)
+    for mention in re.finditer(rf"``{word}``|^\s*(?:\w+, )*{word}(?:, \w+)*:", doc, re.MULTILINE):
+        end = SENTENCE_END.search(doc, mention.end())
+        rests.append(doc[mention.end() : end.start() if end else len(doc)])
+        first = min(first, mention.end())
+    return " ".join(rests), first
+
+
+def _missing(word: str, said: str, annotated: str, what: str = "") -> Iterator[str]:
+    what = what or f"``{word}``"
+    if not annotated and not DTYPE.search(said):
+        yield f"no dtype of {what}"
+    if MEASURED.search(word) and not RANGE.search(said) and "uint8" not in annotated and "bool" not in annotated:
+        yield f"no range or units of {what}"
+
+
+def _is_number(value: ast.expr | None) -> bool:
+    return value is not None and not any(
+        not isinstance(part, ast.Constant | ast.BinOp | ast.UnaryOp | ast.operator | ast.unaryop)
+        or (isinstance(part, ast.Constant) and not isinstance(part.value, int | float))
+        or (isinstance(part, ast.Constant) and isinstance(part.value, bool))
+        for part in ast.walk(value)
+    )

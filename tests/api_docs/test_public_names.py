@@ -1,0 +1,56 @@
+"""Each public name has a docstring with shapes, dtypes, ranges, errors and source.
+
+Public is each name without a leading underscore, of each module without one, of the packages of ``names.HELD``: the
+functions, classes, methods, fields and constants that a program can import. ``rules`` says what each must say.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from .names import HELD, Code, Kind, read_code
+from .rules import FORMULAS, faults_of
+
+EXEMPT: dict[str, str] = {}
+"""Public name -> why the rules do not fit it."""
+
+
+@pytest.fixture(scope="module")
+def code() -> Code:
+    return read_code()
+
+
+@pytest.mark.parametrize("package", HELD)
+def test_each_public_name_says_what_it_must(code: Code, package: str) -> None:
+    own = [name for name in code.public if f"{name.module}.".startswith(f"{package}.")]
+    assert own
+    faults = [fault for name in own if str(name) not in EXEMPT for fault in faults_of(code, name)]
+    assert not faults, "\n".join(map(str, faults))
+
+
+@pytest.mark.parametrize("package", ["cxrshift_client", "cxrshift.image.decode", "cxrshift.image.dicom"])
+def test_what_a_package_offers_is_held(code: Code, package: str) -> None:
+    """A name in ``__all__`` is a public name of the module that it comes from."""
+    held = {name.path for name in code.public if name.kind is not Kind.MODULE}
+    offered = set(_offered(code.modules[package])) - {"__version__"}
+    assert offered
+    assert offered <= held
+
+
+def test_each_exemption_is_needed(code: Code) -> None:
+    faulty = {str(name) for name in code.public if faults_of(code, name)}
+    assert set(EXEMPT) <= faulty
+
+
+def test_each_module_of_formulas_exists(code: Code) -> None:
+    assert set(FORMULAS) <= set(code.modules)
+
+
+def _offered(tree: ast.Module) -> Iterator[str]:
+    for statement in tree.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List(elts=names)):
+                yield from (ast.literal_eval(name) for name in names)
