@@ -20,18 +20,8 @@ SPOKEN_OF = ("__init__", "__call__")
 ROOTS = ("Tensor", "NDArray", "ndarray")
 """What arrays are called where they have no alias."""
 
-HELD = (
-    "cxrshift_api",
-    "cxrshift_client",
-    "cxrshift.core",
-    "cxrshift.image",
-    "cxrshift.phantom",
-    "cxrshift.render",
-    "cxrshift.errors",
-    "cxrshift.models",
-    "cxrshift.runtime",
-)
-"""The packages that are held to the rules so far."""
+HELD = ("cxrshift", "cxrshift_api", "cxrshift_client", "explain_handler", "explain_rows")
+"""What is held to the rules: the packages of the wheel."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -44,7 +34,7 @@ class Kind(StrEnum):
     CONSTANT = "constant"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Name:
     """A public name: where it stands, its syntax, and its docstring, "" where there is none."""
 
@@ -64,7 +54,7 @@ class Name:
         return any(part.startswith("_") and part not in SPOKEN_OF for part in self.path.split("."))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Code:
     """The syntax of every module, by dotted name."""
 
@@ -78,6 +68,15 @@ class Code:
     def public(self) -> list[Name]:
         """Each name without a leading underscore of each module without one, but those of the applications."""
         return [name for name in self.every if not name.is_private and _is_public_module(name.module)]
+
+    @cached_property
+    def alike(self) -> dict[str, list[Name]]:
+        """Every function and method by the last part of its name."""
+        found: dict[str, list[Name]] = {}
+        for name in self.every:
+            if name.kind is Kind.FUNCTION:
+                found.setdefault(name.path.rpartition(".")[2], []).append(name)
+        return found
 
     @cached_property
     def functions(self) -> dict[str, dict[str, Name]]:
@@ -95,18 +94,25 @@ class Code:
         return {node.name: tuple(ast.unparse(base).split(".")[-1] for base in node.bases) for node in nodes}
 
     @cached_property
-    def arrays(self) -> dict[str, str]:
-        """Names that stand for an array or tensor in an annotation, and what each stands for."""
-        known = dict.fromkeys(ROOTS, "")
+    def arrays(self) -> dict[str, dict[str, str]]:
+        """For each module the names that stand there for an array or tensor, and what each stands for."""
+        imports = {module: list(_imports(module, tree)) for module, tree in self.modules.items()}
+        found: dict[str, dict[str, str]] = {}
+        for module, tree in self.modules.items():
+            ours = {statement.name for statement in tree.body if isinstance(statement, ast.ClassDef)}
+            ours |= {own for origin, _, own in imports[module] if origin in self.modules}
+            found[module] = dict.fromkeys(set(ROOTS) - ours, "")
         grown = True
         while grown:
             grown = False
-            for tree in self.modules.values():
-                for alias, value in _aliases(tree):
-                    if alias not in known and arrays_in(value, known) and not _mentions_call(value):
-                        known[alias] = ast.unparse(value)
-                        grown = True
-        return known
+            for module, tree in self.modules.items():
+                brought = [
+                    (own, found[origin][name]) for origin, name, own in imports[module] if name in found.get(origin, {})
+                ]
+                for name, means in [*_aliases(tree, found[module]), *brought]:
+                    grown = grown or name not in found[module]
+                    found[module].setdefault(name, means)
+        return found
 
 
 def read_code() -> Code:
@@ -171,7 +177,7 @@ def _members(module: str, prefix: str, body: list[ast.stmt], owner: Name | None)
             case ast.AnnAssign(target=ast.Name(id=target)) | ast.Assign(targets=[ast.Name(id=target)]):
                 kind = Kind.FIELD if owner else Kind.CONSTANT
                 if not _is_dunder(target):
-                    yield Name(module, prefix + target, kind, statement, _string(after), owner)
+                    yield Name(module, prefix + target, kind, statement, _string(after) or _described(statement), owner)
 
 
 def _string(statement: ast.stmt | None) -> str:
@@ -181,18 +187,39 @@ def _string(statement: ast.stmt | None) -> str:
     return ""
 
 
+def _described(statement: ast.stmt) -> str:
+    """What a pydantic field says of itself."""
+    for node in ast.walk(statement):
+        match node:
+            case ast.keyword(arg="description", value=ast.Constant(value=str(text))):
+                return text
+    return ""
+
+
 def _is_dunder(name: str) -> bool:
     return name.startswith("__") and name.endswith("__")
 
 
-def _aliases(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+def _aliases(tree: ast.Module, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What a module calls an array, by what is ``known`` there."""
     for statement in tree.body:
         match statement:
-            case ast.Assign(targets=[ast.Name(id=alias)], value=value):
-                yield alias, value
-            case ast.AnnAssign(target=ast.Name(id=alias), value=ast.expr() as value):
-                yield alias, value
+            case (
+                ast.Assign(targets=[ast.Name(id=alias)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=alias), value=ast.expr() as value)
+            ) if arrays_in(value, known) and not _is_called(value):
+                yield alias, ast.unparse(value)
 
 
-def _mentions_call(node: ast.AST) -> bool:
+def _imports(module: str, tree: ast.Module) -> Iterator[tuple[str, str, str]]:
+    """Each name that comes from another module: that module, its name there and here."""
+    guarded = (inner for statement in tree.body if isinstance(statement, ast.If) for inner in statement.body)
+    for node in (*tree.body, *guarded):
+        if isinstance(node, ast.ImportFrom):
+            above = module.split(".")[: -node.level] if node.level else []
+            origin = ".".join([*above, *([node.module] if node.module else [])])
+            yield from ((origin, name.name, name.asname or name.name) for name in node.names)
+
+
+def _is_called(node: ast.AST) -> bool:
     return any(isinstance(part, ast.Call | ast.Constant) for part in ast.walk(node))

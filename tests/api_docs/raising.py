@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterator
+from functools import cache
 
 from .names import Code, Function, Name, words_of
 
@@ -40,22 +41,33 @@ def is_error(code: Code, name: str) -> bool:
 
 
 def _raised(code: Code, module: str, path: str, seen: frozenset[str]) -> set[str]:
-    function = code.functions[module].get(path)
-    if function is None or path in seen:
+    if path not in code.functions[module] or path in seen:
         return set()
     found: set[str] = set()
-    for node, caught, bound in _walk(code, module, function.node, [], {}):
+    for thrown, helper, caught in _steps(code, module, path):
+        errors = _raised(code, module, helper, seen | {path}) if helper else thrown
+        found |= {one for one in errors if not ancestors(code, one) & caught}
+    return found
+
+
+_Step = tuple[set[str], str, set[str]]
+"""The errors of a ``raise``, or the path of a private helper that is called; and the errors that are caught there."""
+
+
+@cache
+def _steps(code: Code, module: str, path: str) -> list[_Step]:
+    """Where a function may raise something."""
+    steps: list[_Step] = []
+    function = code.functions[module][path].node
+    for node, caught, bound in _walk(code, module, function, [], _annotated(function)):
         match node:
             case ast.Raise(exc=ast.expr() as error):
-                thrown = _named(code, module, error, bound)
+                steps.append((_named(code, module, error, bound), "", caught))
             case ast.Call(func=ast.Name(id=called)) if called.startswith("_"):
-                thrown = _raised(code, module, called, seen | {path})
+                steps.append((set(), called, caught))
             case ast.Call(func=ast.Attribute(value=ast.Name(id="self" | "cls"), attr=called)) if called.startswith("_"):
-                thrown = _raised(code, module, f"{path.rpartition('.')[0]}.{called}", seen | {path})
-            case _:
-                continue
-        found |= {one for one in thrown if not ancestors(code, one) & caught}
-    return found
+                steps.append((set(), f"{path.rpartition('.')[0]}.{called}", caught))
+    return steps
 
 
 def _walk(
@@ -64,8 +76,10 @@ def _walk(
     """Every node below ``node`` with the errors that are caught around it, and those bound by an ``except``."""
     yield node, set().union(*caught), bound
     if not isinstance(node, ast.Try):
+        called = _called_in(node) if isinstance(node, Function) else set()
         for inner in ast.iter_child_nodes(node):
-            yield from _walk(code, module, inner, caught, bound)
+            if not isinstance(inner, Function) or inner.name in called:  # one that is handed on raises elsewhere
+                yield from _walk(code, module, inner, caught, bound)
         return
     handled = set().union(*(_handled(code, module, handler) for handler in node.handlers))
     for child in node.body:
@@ -76,6 +90,25 @@ def _walk(
             yield from _walk(code, module, child, caught, names)
     for child in [*node.orelse, *node.finalbody]:
         yield from _walk(code, module, child, caught, bound)
+
+
+def _called_in(function: Function) -> set[str]:
+    """The names that are called in a function."""
+    calls = (node.func for node in ast.walk(function) if isinstance(node, ast.Call))
+    return {called.id for called in calls if isinstance(called, ast.Name)}
+
+
+def _annotated(function: ast.AST) -> dict[str, set[str]]:
+    """The variables that a function says the type of."""
+    found = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found[node.target.id] = {word for word in words_of(node.annotation) if _is_class(word)}
+    return {name: types for name, types in found.items() if types}
+
+
+def _is_class(name: str) -> bool:
+    return name.lstrip("_")[:1].isupper()
 
 
 def _handled(code: Code, module: str, handler: ast.ExceptHandler) -> set[str]:
@@ -94,13 +127,13 @@ def _named(code: Code, module: str, error: ast.expr, bound: dict[str, set[str]])
     """What ``raise error`` raises."""
     match error:
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
-            if name[:1].isupper():
+            if _is_class(name):
                 return {name}
             maker = code.functions[module].get(name)
             made = words_of(maker.node.returns) if maker and isinstance(maker.node, Function) else set()
             return made or {DYNAMIC}
         case ast.Name(id=name):
-            return {name} if name[:1].isupper() else bound.get(name, {DYNAMIC})
-        case ast.Attribute(attr=name) if name[:1].isupper():
+            return {name} if _is_class(name) else bound.get(name, {DYNAMIC})
+        case ast.Attribute(attr=name) if _is_class(name):
             return {name}
     return {DYNAMIC}

@@ -49,7 +49,7 @@ def check_arrays(code: Code, name: Name) -> Iterator[str]:
     claimed = set()
     doc = _with_what_it_is_like(code, name)
     for parameter, annotation in _parameters(name.node):
-        dtype = _dtype_of_annotation(code, annotation)
+        dtype = _dtype_of_annotation(code, name.module, annotation)
         if dtype is None:
             continue
         said, where = _said_of(parameter, doc)
@@ -59,7 +59,7 @@ def check_arrays(code: Code, name: Name) -> Iterator[str]:
         else:
             claimed.add(where + shape.start())
         yield from _missing(parameter, said, dtype)
-    dtype = _dtype_of_annotation(code, name.node.returns)
+    dtype = _dtype_of_annotation(code, name.module, name.node.returns)
     if dtype is not None:
         free = [shape for shape in SHAPE.finditer(doc) if shape.start() not in claimed]
         if not free:
@@ -73,7 +73,7 @@ def check_fields(code: Code, name: Name) -> Iterator[str]:
         return
     field = name.path.rpartition(".")[2]
     said = f"{name.doc} {_said_of(field, name.owner.doc)[0]}".strip()
-    dtype = _dtype_of_annotation(code, name.node.annotation)
+    dtype = _dtype_of_annotation(code, name.module, name.node.annotation)
     if dtype is not None:
         said += " ".join(SHARED_ARRAY.findall(name.owner.doc)) if said else ""
         if not SHAPE.search(said):
@@ -146,7 +146,6 @@ FORMULAS = (
     "cxrshift.evaluation.alignment",
     "cxrshift.evaluation.intervals",
     "cxrshift.evaluation.localisation",
-    "cxrshift.evaluation.maps",
     "cxrshift.evaluation.perturbation",
     "cxrshift.evaluation.reader_study",
     "cxrshift.evaluation.realism",
@@ -184,8 +183,8 @@ def _with_what_it_is_like(code: Code, name: Name, seen: frozenset[Name] = frozen
     """Its docstring; of one that says "as ``X``" that of X too, a public name or another method of its class."""
     doc = name.doc
     for alike in re.findall(r"\b[Aa]s ``([\w.]+)``", name.doc):
-        for other in code.every:
-            if other.kind is Kind.FUNCTION and other not in seen and _answers_to(alike, name, other):
+        for other in code.alike.get(alike.rpartition(".")[2], ()):
+            if other not in seen and _answers_to(alike, name, other):
                 doc = f"{doc}\n\n{_with_what_it_is_like(code, other, seen | {name})}"
     return doc
 
@@ -206,12 +205,13 @@ def _parameters(node: Function) -> Iterator[tuple[str, ast.expr | None]]:
             yield one.arg, one.annotation
 
 
-def _dtype_of_annotation(code: Code, annotation: ast.expr | None) -> str | None:
+def _dtype_of_annotation(code: Code, module: str, annotation: ast.expr | None) -> str | None:
     """None where it holds no array; "" where the annotation leaves the dtype open; else all that it stands for."""
-    arrays = arrays_in(annotation, code.arrays)
+    known = code.arrays[module]
+    arrays = arrays_in(annotation, known)
     if not arrays or annotation is None:
         return None
-    spelled = " ".join([ast.unparse(annotation), *(code.arrays[alias] for alias in arrays)])
+    spelled = " ".join([ast.unparse(annotation), *(known[alias] for alias in arrays)])
     return spelled if DTYPE.search(spelled.replace("bool_", "bool")) else ""
 
 

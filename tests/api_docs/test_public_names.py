@@ -1,7 +1,8 @@
 """Each public name has a docstring with shapes, dtypes, ranges, errors and source.
 
-Public is each name without a leading underscore, of each module without one, of the packages of ``names.HELD``: the
-functions, classes, methods, fields and constants that a program can import. ``rules`` says what each must say.
+Public is each name without a leading underscore, of each module without one, of all that the wheel installs: the
+functions, classes, methods, fields and constants that a program can import. Only the command's own package is left out,
+whose docstrings are help texts. ``rules`` says what each must say, ``wording`` by which words it is known.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import pytest
 from .names import HELD, Code, Kind, read_code
 from .rules import FORMULAS, faults_of
 
-EXEMPT: dict[str, str] = {}
+EXEMPT = {
+    "cxrshift.gateway.oip.tensors.strings": "its helper refuses a shape that is not the elements' own",
+}
 """Public name -> why the rules do not fit it."""
 
 
@@ -31,7 +34,7 @@ def test_each_public_name_says_what_it_must(code: Code, package: str) -> None:
     assert not faults, "\n".join(map(str, faults))
 
 
-@pytest.mark.parametrize("package", ["cxrshift_client", "cxrshift.image.decode", "cxrshift.image.dicom"])
+@pytest.mark.parametrize("package", ["cxrshift", "cxrshift_client", "cxrshift.phantom", "cxrshift.image.decode"])
 def test_what_a_package_offers_is_held(code: Code, package: str) -> None:
     """A name in ``__all__`` is a public name of the module that it comes from."""
     held = {name.path for name in code.public if name.kind is not Kind.MODULE}

@@ -91,6 +91,7 @@ def test_a_method_may_be_like_another() -> None:
         ("x: Tensor\n    '(N,).'", {"no dtype of it"}),
         ("x: Tensor\n    '(N,) float32.'", set()),
         ("frames: Tensor\n    '(N, H, W) float32.'", {"no range or units of it"}),
+        ("x: int = Field(0, description='Seconds.')", set()),
         ("x: str", set()),
         ("x: Callable[[int], float]", set()),
     ],
@@ -126,6 +127,9 @@ def test_a_constant_number_has_a_meaning() -> None:
         ("F.", "try:\n        _helper()\n    except KeyError:\n        pass", True),
         ("F.", "try:\n        pass\n    except Wrong as error:\n        raise error", True),
         ("F.", "raise AssertionError", False),
+        ("F.", "error: Wrong | None = None\n    raise error", True),
+        ("F.", "def inner():\n        raise Wrong\n    inner()", True),
+        ("F.", "def handed_on():\n        raise Wrong\n    return handed_on", False),
     ],
 )
 def test_what_is_raised_is_named(doc: str, body: str, seen: bool) -> None:

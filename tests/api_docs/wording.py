@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 SHAPE = re.compile(
-    r"\(\[?[\w.…*+/−`-]+\]?,[^()]*\)|\(\)|\(\.\.\.\)|of any shape|of the same shape|of one shape|of that shape"
+    r"\(\[?[\w.…*+/−`-]+(?: [/*+-] [\w`]+)?\]?,[^()]*\)|\(\)|\(\.\.\.\)|of any shape|of the same shape"
     r"|(?:shaped like|shape of|beside|as) ``\w+``"
 )
 """(N, 1, H, W), or that it is another's."""
@@ -22,9 +22,9 @@ RANGE = re.compile(
 
 UNITS = re.compile(
     RANGE.pattern + r"|seconds?|minutes|milliseconds|hours|days|bytes|pixels?|rows?|bits|share|scores?|index|column"
-    r"|numbers? of|how (?:many|much|often)|requests|calls|files|count(?:ed)?|from [01]|at least|at most|or more"
-    r"|or fewer|per |positive|\bport\b|side|degrees|percent|correlation|probabilit|ratio|standard deviation|AUROC"
-    r"|SSIM|epochs?|steps?|version",
+    r"|numbers? of|how (?:many|much|often)|requests|calls|files|radiographs|count(?:ed)?|from [01]|at least|at most"
+    r"|or more|or fewer|per |positive|\bport\b|side|degrees|percent|correlation|probabilit|ratio|standard deviation"
+    r"|AUROC|SSIM|epochs?|steps?|version",
     re.IGNORECASE,
 )
 """A range or a unit: what a number is a number of."""

@@ -25,16 +25,19 @@ class Moved:
     finding: str
     present: bool
     score: float
-    """On the radiograph."""
+    """The finding's score on the radiograph, in [0, 1]."""
     start: float
-    """On the reconstruction, s(0)."""
+    """Its score on the reconstruction, s(0), in [0, 1]."""
     lowest: float
+    """Lowest score at λ ≤ 0, in [0, 1]."""
     highest: float
-    """Of the scores at λ ≤ 0 and at λ ≥ 0."""
+    """Highest score at λ ≥ 0, in [0, 1]."""
     operating_point: float
+    """Score, in [0, 1], at which the model calls the finding present."""
     monotonicity: float
+    """That of the quality card, in [0, 1]."""
     ssim: float
-    """Mean structural similarity of the other frames to the reconstruction."""
+    """Mean structural similarity, in [-1, 1], of the other frames to the reconstruction."""
     held_back: bool
     """Whether the search stopped because too many pixels changed."""
 
@@ -45,7 +48,9 @@ class Movement:
 
     finding: str
     present: int
+    """Number of explanations of findings that are present."""
     absent: int
+    """Number of explanations of findings that are absent."""
     drop: Interval
     """s(0) − min s(λ), of the present findings."""
     rise: Interval
@@ -57,9 +62,10 @@ class Movement:
     lost: float
     """Share of the present findings called on the radiograph and no more on the reconstruction."""
     median_gap: float
-    """Median |f(x) − f(D(E(x)))| of the present findings."""
+    """Median |f(x) − f(D(E(x)))| of the present findings, in [0, 1]."""
     monotonicity: Interval
     ssim: float
+    """Mean structural similarity of frames to reconstructions, in [-1, 1]."""
     held_back: float
     """Share of the explanations that a change of too many pixels ended on either side."""
 
@@ -72,6 +78,7 @@ class Realism:
     to_real: float
     """Fréchet distance to radiographs of other patients, in units of the radiographs' own variance."""
     to_reconstructions: float
+    """The same to reconstructions of other patients, in the same units."""
     told_from_reconstructions: float
     """AUROC of a linear classifier between this set and the reconstructions; 0.5 = not to be told apart."""
 
@@ -82,8 +89,11 @@ class Curve:
 
     method: str
     cases: int
+    """Number of maps."""
     deletion: tuple[float, ...]
+    """Mean score, in [0, 1], at each share of pixels that is deleted."""
     insertion: tuple[float, ...]
+    """Mean score, in [0, 1], at each share of pixels that is inserted."""
     deletion_area: Interval
     insertion_area: Interval
 
@@ -95,10 +105,11 @@ class Likeness:
     method: str
     stage: str
     cases: int
+    """Number of pairs of maps."""
     correlation: Interval
     """Spearman's ρ between the two maps."""
     overlap: float
-    """Intersection over union of their highest tenths; 0.053 by chance."""
+    """Mean intersection over union of their highest tenths, in [0, 1]; 0.053 by chance."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +122,15 @@ class FaithfulnessReport:
     options: MapOptions
     baseline: Baseline
     samples: int
+    """Number of radiographs."""
     refused: int
-    """Findings that could not be explained; they are left out."""
+    """Number of findings that could not be explained; they are left out."""
     movements: tuple[Movement, ...]
     realism: tuple[Realism, ...]
     curves: tuple[Curve, ...]
     sanity: tuple[Likeness, ...]
     unexplained: int
-    """Cases of the sanity check that a randomised classifier leaves without an explanation."""
+    """Number of cases of the sanity check that a randomised classifier leaves without an explanation."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +150,9 @@ class Compared:
     method: str
     stage: str
     correlation: float
+    """Spearman's ρ of the two maps, in [-1, 1]."""
     overlap: float
+    """Intersection over union of their highest tenths, in [0, 1]."""
 
 
 def summarise_movements(cases: Sequence[Moved], findings: Sequence[str], bootstrap: Bootstrap) -> tuple[Movement, ...]:

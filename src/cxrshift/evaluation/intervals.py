@@ -9,18 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 2000
+"""How many resamples give an interval."""
 LEVEL = 0.95
+"""Share of the resamples that lie within an interval."""
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and its 95% interval; NaN where there is nothing to measure."""
+    """A value and its 95% interval, in the units of what was measured; NaN where there is nothing to measure."""
 
     value: float
+    """The value itself."""
     low: float
+    """Lower end of the interval."""
     high: float
+    """Upper end of the interval."""
 
 
 class Bootstrap:
@@ -48,7 +53,7 @@ class Bootstrap:
 
 
 def interval(value: float, draws: Array) -> Interval:
-    """The percentile interval around ``value`` from its (B,) resampled twins."""
+    """The percentile interval around ``value`` from its resampled twins ``draws`` (B,)."""
     finite = draws[np.isfinite(draws)]
     if not len(finite):
         return Interval(value, float("nan"), float("nan"))

@@ -36,19 +36,22 @@ class Outcome:
     """One map against one mask."""
 
     position: int
-    """Of the sample among the samples."""
+    """Index, from 0, of the sample among the samples."""
     sample: str
     group: str
     finding: str
     method: str
     score: float
-    """The finding's, on the radiograph."""
+    """The finding's score on the radiograph, in [0, 1]."""
     area: float
     """The mask's share of the picture."""
     iou: float
+    """Intersection over union of mask and map, in [0, 1]."""
     pointed: bool
     precision: float
+    """Share of what the map marks that lies in the mask."""
     recall: float
+    """Share of the mask that the map marks."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,16 @@ class Row:
     finding: str
     method: str
     cases: int
+    """Number of maps."""
     iou: Interval
     dice: float
     """Precision, which is recall too, where the map marks as many pixels as the mask has: 2 IoU / (1 + IoU)."""
     pointing: Interval
     """Share of the cases whose highest value lies in the mask, or within 5% of the width of it."""
     precision: float
-    """At half of the map's own maximum, as ``recall``."""
+    """At half of the map's own maximum, in [0, 1], as ``recall``."""
     recall: float
+    """In [0, 1], as ``precision``."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class LocalisationReport:
     refused: int
     """Findings that Latent Shift could not explain; they are left out for every method."""
     outside: int
-    """Masks that the square crop, or what shows of the finding, leaves nothing of."""
+    """Number of masks that the square crop, or what shows of the finding, leaves nothing of."""
     rows: tuple[Row, ...]
     differences: tuple[Difference, ...]
     outcomes: tuple[Outcome, ...]

@@ -41,7 +41,9 @@ class Reading:
     label: str
     """Such as "True Positive" or "False Positive"."""
     confidence: int
+    """From 1, none, to 5, certain."""
     correct_feature: int
+    """Whether the classifier uses the correct feature, from 1, no, to 5, yes."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +54,22 @@ class Comparison:
     label: str
     question: str
     pairs: int
+    """Number of pairs."""
     mean: float
+    """Mean difference, in points of the five-point scale, in [-4, 4]."""
     sd: float
-    """With no degree of freedom taken off."""
+    """Standard deviation of the differences, with no degree of freedom taken off."""
     statistic: float
-    """W of the Wilcoxon signed-rank test, over the pairs that differ; NaN where none does."""
+    """W of the Wilcoxon signed-rank test, ≥ 0, over the pairs that differ; NaN where none does."""
     p: float
+    """The test's p, in [0, 1], two-sided; NaN where no pair differs."""
     differing: int
-    """Pairs whose difference is not 0."""
+    """Number of pairs whose difference is not 0."""
     low: float
+    """Lower end of the mean's 95% interval, in points: examples are resampled, each with all its readers; in
+    [-4, 4]."""
     high: float
-    """The mean's 95% interval: examples are resampled, each with all its readers."""
+    """Upper end of the same, in [-4, 4]."""
 
 
 def read_readings(folder: Path) -> tuple[Reading, ...]:

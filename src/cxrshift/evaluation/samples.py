@@ -32,7 +32,10 @@ class SamplesError(CxrshiftError):
 
 @dataclass(frozen=True)
 class Sample:
-    """One radiograph and what is known of it. ``masks`` and ``changes`` are (H, W), as the radiograph."""
+    """One radiograph and what is known of it.
+
+    ``masks`` are (H, W) bool and ``changes`` (H, W) float32 in [0, 1], as the radiograph.
+    """
 
     name: str
     group: str
@@ -47,11 +50,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Samples:
-    """``total`` samples, of which ``load(i)`` draws or reads one; nothing is kept."""
+    """Samples, of which ``load(i)`` draws or reads one, i from 0; nothing is kept."""
 
     source: str
     """What they are, in words."""
     total: int
+    """Number of samples."""
     load: Callable[[int], Sample]
 
     def __len__(self) -> int:

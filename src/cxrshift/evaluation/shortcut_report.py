@@ -19,6 +19,7 @@ class Case:
     """One map of one picture that shows both finding and device."""
 
     patient: int
+    """Index, from 0, of the patient."""
     world: str
     """The data that the explained classifier was trained on."""
     method: str
@@ -38,10 +39,13 @@ class ClassifierRow:
     against_finding: float
     """AUROC where it is in every picture without the finding and in no other; near 0 for one that reads the device."""
     neither: float
-    """Mean score of pictures with neither finding nor device; the next three say which they have."""
+    """Mean score of pictures with neither finding nor device."""
     device_alone: float
+    """Mean score of pictures with the device alone."""
     finding_alone: float
+    """Mean score of pictures with the finding alone."""
     both: float
+    """Mean score of pictures with both."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class MethodRow:
 
     method: str
     cases: int
-    """Pictures explained under both classifiers."""
+    """Number of pictures explained under both classifiers."""
     clean: Interval
     """Mean share under the classifier of clean data."""
     shortcut: Interval
@@ -68,15 +72,17 @@ class ShortcutReport:
     """Whose autoencoder."""
     finding: str
     seed: int
+    """What chose patients and resamples, from 0."""
     trained_on: int
-    """Patients; each is drawn with and without finding and device."""
+    """Number of patients to train on; each is drawn with and without finding and device."""
     steps: int
+    """Steps of training."""
     tested_on: int
-    """Other patients."""
+    """Number of other patients."""
     area: float
     """Mean share of the picture that counts as the device: the share of a map that knows nothing."""
     refused: int
-    """Pictures without an explanation under one classifier or the other; they are left out."""
+    """Number of pictures without an explanation under one classifier or the other; they are left out."""
     options: MapOptions
     classifiers: tuple[ClassifierRow, ...]
     methods: tuple[MethodRow, ...]
@@ -90,12 +96,12 @@ class ShortcutReport:
         raise KeyError(name)
 
     def shares(self, method: str, world: World) -> NDArray[np.float64]:
-        """The shares of that method under that classifier, in the order of patients."""
+        """(n,) in [0, 1]: the shares of that method under that classifier, in the order of patients."""
         return np.array([c.share for c in self.cases if (c.method, c.world) == (method, world)], dtype=np.float64)
 
 
 def describe_classifier(world: World, scores: NDArray[np.float32]) -> ClassifierRow:
-    """The row of a classifier from its ``scores`` (N, 2, 2) by patient, finding and device."""
+    """The row of a classifier from its ``scores`` (N, 2, 2) in [0, 1], by patient, finding and device."""
     n = len(scores)
     labels = np.arange(2 * n) >= n
 
@@ -138,8 +144,8 @@ def _row(method: str, cases: Sequence[Case], seed: int) -> MethodRow:
 def separation(clean: Sequence[float], shortcut: Sequence[float], *, seed: int = 0) -> Interval:
     """AUROC of telling ``shortcut`` from ``clean`` (n,) (n,), which are of the same patients, in their order.
 
-    AUROC = mean over pairs (i, j) of [shortcut_i > clean_j] + ½ [shortcut_i = clean_j]; the interval resamples
-    patients, each with both of its values.
+    AUROC = mean over pairs (i, j) of [shortcut_i > clean_j] + ½ [shortcut_i = clean_j]; Hanley and McNeil, Radiology
+    143 (1982); the interval resamples patients, each with both of its values.
     """
     higher = np.subtract.outer(np.asarray(shortcut), np.asarray(clean))
     wins = 0.5 * (np.sign(higher) + 1.0)

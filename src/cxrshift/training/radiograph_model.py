@@ -50,9 +50,11 @@ class Conduct:
     """The folder of its checkpoint."""
     device: str = "cpu"
     validate_every: int = 250
+    """Steps from one validation to the next."""
     patience: int = 0
-    """Validations without a better one after which it stops; 0 = never."""
+    """Number of validations without a better one after which it stops; 0 = never."""
     checkpoint_every: int = 200
+    """Steps from one checkpoint to the next."""
     stop: Callable[[], bool] = lambda: False
     report: Callable[[Progress], None] = lambda progress: None
     validated: Callable[[Validated], None] = lambda validated: None

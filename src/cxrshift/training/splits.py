@@ -6,7 +6,9 @@ import hashlib
 from enum import StrEnum
 
 TEST_SHARE = 0.2
+"""Share of the patients that are held back."""
 VALIDATION_SHARE = 0.1
+"""Share of the patients that choices are made by."""
 
 
 class Split(StrEnum):

@@ -85,6 +85,7 @@ class ScpSettings(_Table):
     callers: Annotated[tuple[AeTitle | Literal["*"], ...], Field(min_length=1)]
     """AE titles that may call; ``["*"]`` = any."""
     most_associations: Annotated[int, Field(ge=1)] = 16
+    """How many associations are held at once; the next is rejected."""
     tls: Certificate | None = None
     """With it, TLS is the only way in."""
 
@@ -95,7 +96,7 @@ class StowSettings(_Table):
     host: str = "127.0.0.1"
     port: Port = 8080
     most_bytes: Annotated[int, Field(ge=1024)] = 256 << 20
-    """Of one request."""
+    """Largest request, in bytes."""
     tls: Certificate | None = None
 
 
@@ -105,6 +106,7 @@ class DimseDestination(_Table):
     kind: Literal["dimse"]
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
+    """TCP port."""
     ae_title: AeTitle
     calling_ae_title: AeTitle = "CXRSHIFT"
     timeout: Seconds = 30.0
@@ -155,6 +157,7 @@ class Rule(_Table):
     """None = every finding at or above its operating point, else the highest."""
     profile: Profile = Profile.TWO_SIDED
     frames: Annotated[int, Field(ge=2, le=101)] | None = None
+    """Number of frames, 2 to 101; none = the profile's own."""
     objects: Annotated[tuple[ObjectKind, ...], Field(min_length=1)] = DEFAULT_KINDS
     send_to: Annotated[tuple[Name, ...], Field(min_length=1)]
     """Names of destinations."""

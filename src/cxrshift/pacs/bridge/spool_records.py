@@ -71,8 +71,9 @@ class Job:
     received_at: float
     """Seconds since the epoch, as every time here."""
     attempts: int
-    """To explain it, that failed."""
+    """Number of attempts to explain it that failed."""
     next_at: float
+    """When it is tried next, in seconds since the epoch."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Delivery:
     job: Job
     destination: str
     attempts: int
-    """That failed."""
+    """Number of attempts that failed."""
 
 
 def read_job(row: sqlite3.Row) -> Job:
