@@ -26,7 +26,7 @@ class Patience:
 
 
 class Attempts:
-    """One call's attempts."""
+    """One call's attempts. ``deadline`` is a moment of the clock, in seconds; None = no limit."""
 
     def __init__(self, patience: Patience, deadline: float | None) -> None:
         self._patience = patience

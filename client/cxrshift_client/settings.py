@@ -45,8 +45,8 @@ class Retry:
     def wait(self, failed: int, retry_after: float | None, share: float) -> float:
         """Seconds to wait after the ``failed``-th failed attempt, counted from 1.
 
-        The wait is a ``share`` in [0, 1] of the doubled one, at random, so that many callers do not come back at
-        once; but what the service asked for, at least.
+        The wait is a ``share`` in [0, 1] of the doubled one, at random, so that many callers do not come back at once;
+        but what the service asked for, ``retry_after`` seconds, at least.
         """
         backoff = min(self.first_wait * 2.0 ** (failed - 1), self.longest_wait)
         return max(share * backoff, retry_after or 0.0)

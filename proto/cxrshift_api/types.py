@@ -20,57 +20,89 @@ class Profile(StrEnum):
     """How the range of shifts λ is found; DESIGN section 1 and arXiv 2102.09475 give the rules."""
 
     TWO_SIDED = "two-sided"
+    """Both ways from λ = 0, in steps of the model's own unit."""
     LATENTSHIFT = "latentshift"
+    """The rules of the package latentshift 0.0.6: downwards, to λ = -3000 at most."""
     GIFSPLANATION = "gifsplanation"
+    """The rules of the paper's own code: downwards, to λ = -1000 at most."""
     FIXED = "fixed"
+    """No search: the caller's ``lambda_min`` to ``lambda_max``."""
 
 
 class HeatmapKind(StrEnum):
     """How a stack of frames x(λ) becomes one map of change."""
 
     MAX = "max"
+    """The largest |x(λ) − x₀| over λ."""
     MEAN = "mean"
+    """The mean of |x(λ) − x₀| over λ."""
     FIRST_TO_LAST = "first-to-last"
+    """|x(λ_min) − x(λ_max)|."""
     INTEGRATED = "integrated"
+    """The mean change from each frame to the next."""
 
 
 class SaliencyKind(StrEnum):
     """A traditional map, offered beside the heatmap for comparison; cxrshift.core.saliency gives the formulas."""
 
     INPUT_GRADIENT = "input-gradient"
+    """How much the score moves with each pixel (arXiv 1312.6034)."""
     INTEGRATED_GRADIENTS = "integrated-gradients"
+    """The same, gathered on the way from a black image (arXiv 1703.01365)."""
     GUIDED_BACKPROPAGATION = "guided-backpropagation"
+    """The input gradient with what speaks against the score left out (arXiv 1412.6806)."""
 
 
 class StopReason(StrEnum):
     """Why the search went no further on one side."""
 
     TARGET = "target"
+    """The score has changed as much as was asked for."""
     FLOOR = "floor"
+    """The score has come near 0."""
     CEILING = "ceiling"
+    """The score has come near 1."""
     REVERSED = "reversed"
+    """The score has turned back."""
     PIXEL_CHANGE = "pixel-change"
+    """More pixels changed than may."""
     LAST_LAMBDA = "last-lambda"
+    """The schedule has no further λ."""
     NOT_SEARCHED = "not-searched"
+    """The profile does not search this side, or not at all."""
 
 
 class ProblemCode(StrEnum):
     """What can go wrong, as a caller sees it; cxrshift.gateway.status maps each to its statuses."""
 
     INVALID_REQUEST = "INVALID_REQUEST"
+    """An option is out of its range or contradicts another."""
     INVALID_IMAGE = "INVALID_IMAGE"
+    """The bytes do not decode to an image."""
     UNAUTHENTICATED = "UNAUTHENTICATED"
+    """The caller names no key or token, or one that does not hold."""
     FORBIDDEN = "FORBIDDEN"
+    """The caller is known and may not do this."""
     UNKNOWN_MODEL = "UNKNOWN_MODEL"
+    """No model of that name is served."""
     TOO_LARGE = "TOO_LARGE"
+    """Over a size limit; refused before decoding."""
     UNSUPPORTED_IMAGE = "UNSUPPORTED_IMAGE"
+    """The bytes are an image, but not a projection radiograph that can be read."""
     UNKNOWN_FINDING = "UNKNOWN_FINDING"
+    """The model has no such finding."""
     UNTRAINED_FINDING = "UNTRAINED_FINDING"
+    """The model lists the finding, but was never trained on it."""
     OVERLOADED = "OVERLOADED"
+    """Past the limit of requests in flight; a later try may succeed."""
     CANCELLED = "CANCELLED"
+    """The caller went away."""
     INTERNAL = "INTERNAL"
+    """A fault of the service."""
     UNAVAILABLE = "UNAVAILABLE"
+    """No worker can answer now; a later try may succeed."""
     DEADLINE = "DEADLINE"
+    """The answer did not come in time."""
 
 
 @dataclass(frozen=True)

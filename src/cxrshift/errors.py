@@ -38,7 +38,10 @@ class CxrshiftError(Exception):
 
 
 class CodedError(CxrshiftError):
-    """An error that a caller of the service sees as a Problem."""
+    """An error that a caller of the service sees as a Problem.
+
+    ``retry_after``: seconds after which a retry is sensible, None where waiting does not help.
+    """
 
     code: ClassVar[ProblemCode] = ProblemCode.INTERNAL
 

@@ -15,6 +15,7 @@ from .wording import (
     ERROR_BY_NAME,
     FORMULA,
     MEASURED,
+    NAMED_UNIT,
     RANGE,
     SENTENCE_END,
     SHAPE,
@@ -46,19 +47,17 @@ def check_arrays(code: Code, name: Name) -> Iterator[str]:
     """Each array that goes in or comes out has a shape, a dtype and, where it is measured in something, a range."""
     if not isinstance(name.node, Function):
         return
-    claimed = set()
+    claimed: set[int] = set()
     doc = _with_what_it_is_like(code, name)
     for parameter, annotation in _parameters(name.node):
         dtype = _dtype_of_annotation(code, name.module, annotation)
         if dtype is None:
             continue
-        said, where = _said_of(parameter, doc)
-        shape = SHAPE.search(said)
-        if shape is None:
+        shapes = [(where, shape) for where, said in _rests(parameter, doc) if (shape := SHAPE.search(said))]
+        if not shapes:
             yield f"no shape of ``{parameter}``"
-        else:
-            claimed.add(where + shape.start())
-        yield from _missing(parameter, said, dtype)
+        claimed |= {where + shape.start() for where, shape in shapes}
+        yield from _missing(parameter, _said_of(parameter, doc), dtype)
     dtype = _dtype_of_annotation(code, name.module, name.node.returns)
     if dtype is not None:
         free = [shape for shape in SHAPE.finditer(doc) if shape.start() not in claimed]
@@ -67,12 +66,40 @@ def check_arrays(code: Code, name: Name) -> Iterator[str]:
         yield from _missing(name.node.name, doc, dtype, "what it returns")
 
 
+def check_numbers(code: Code, name: Name) -> Iterator[str]:
+    """Each float that goes in or comes out has a range or units, or a name that says its unit."""
+    if not isinstance(name.node, Function):
+        return
+    doc = _with_what_it_is_like(code, name)
+    known = code.arrays[name.module]
+    for parameter, annotation in _parameters(name.node):
+        if "float" not in words_of(annotation) or arrays_in(annotation, known) or NAMED_UNIT.search(parameter):
+            continue
+        if not UNITS.search(_said_of(parameter, doc)):
+            yield f"neither range nor units of ``{parameter}``"
+    returned = name.node.returns
+    if "float" in words_of(returned) and not arrays_in(returned, known) and not UNITS.search(doc):
+        yield "neither range nor units of what it returns"
+
+
+def check_members(code: Code, name: Name) -> Iterator[str]:
+    """Each member of an enumeration has a meaning."""
+    if name.kind is not Kind.FIELD or name.owner is None or not isinstance(name.owner.node, ast.ClassDef):
+        return
+    member = name.path.rpartition(".")[2]
+    if ENUMERATIONS & ancestors(code, name.owner.node.name) and not (name.doc or _said_of(member, name.owner.doc)):
+        yield "no meaning"
+
+
+ENUMERATIONS = {"Enum", "StrEnum", "IntEnum", "Flag", "IntFlag"}
+
+
 def check_fields(code: Code, name: Name) -> Iterator[str]:
     """Each field that is an array has a shape and dtype; one that is a number a meaning with a range or units."""
     if name.kind is not Kind.FIELD or not isinstance(name.node, ast.AnnAssign) or name.owner is None:
         return
     field = name.path.rpartition(".")[2]
-    said = f"{name.doc} {_said_of(field, name.owner.doc)[0]}".strip()
+    said = f"{name.doc} {_said_of(field, name.owner.doc)}".strip()
     dtype = _dtype_of_annotation(code, name.module, name.node.annotation)
     if dtype is not None:
         said += " ".join(SHARED_ARRAY.findall(name.owner.doc)) if said else ""
@@ -161,7 +188,9 @@ FORMULAS = (
 RULES: tuple[Callable[[Code, Name], Iterator[str]], ...] = (
     check_docstring,
     check_arrays,
+    check_numbers,
     check_fields,
+    check_members,
     check_constants,
     check_errors,
     check_named_errors,
@@ -215,14 +244,16 @@ def _dtype_of_annotation(code: Code, module: str, annotation: ast.expr | None) -
     return spelled if DTYPE.search(spelled.replace("bool_", "bool")) else ""
 
 
-def _said_of(word: str, doc: str) -> tuple[str, int]:
-    """The rest of each sentence that ``word`` stands in, between double backticks; and where the first begins."""
-    rests, first = [], len(doc)
+def _rests(word: str, doc: str) -> Iterator[tuple[int, str]]:
+    """The rest of each sentence that ``word`` stands in, between double backticks or before a colon; and its place."""
+    flat = re.sub(r"(?<!\n)\n(?!\s*\n)", " ", doc)  # as long as it was
     for mention in re.finditer(rf"``{word}``|^\s*(?:\w+, )*{word}(?:, \w+)*:", doc, re.MULTILINE):
-        end = SENTENCE_END.search(doc, mention.end())
-        rests.append(doc[mention.end() : end.start() if end else len(doc)])
-        first = min(first, mention.end())
-    return " ".join(rests), first
+        end = SENTENCE_END.search(flat, mention.end())
+        yield mention.end(), flat[mention.end() : end.start() if end else len(flat)]
+
+
+def _said_of(word: str, doc: str) -> str:
+    return " ".join(said for _, said in _rests(word, doc))
 
 
 def _missing(word: str, said: str, annotated: str, what: str = "") -> Iterator[str]:

@@ -165,3 +165,19 @@ def test_what_a_module_of_formulas_computes_has_a_source(monkeypatch: pytest.Mon
 
 def test_only_the_held_packages_are_looked_at() -> None:
     assert lacks("def f(): ...", "another") == set()
+
+
+def test_a_float_has_a_range_or_units() -> None:
+    seen = {"neither range nor units of ``x``", "neither range nor units of what it returns"}
+    assert lacks("def f(x: float) -> float | None:\n    'F.'") == seen
+    assert lacks("def f(x: float, seconds: float) -> float:\n    'A share. ``x`` in [0, 1].'") == set()
+
+
+def test_a_member_of_an_enumeration_has_a_meaning() -> None:
+    assert lacks("class A(StrEnum):\n    'A.'\n    X = 'x'") == {"no meaning"}
+    assert lacks("class A(StrEnum):\n    'A.'\n    X = 'x'\n    'The x.'") == set()
+
+
+def test_a_shape_is_found_across_lines_and_counts_once() -> None:
+    doc = "'''``x`` (N,\n    3) of any\n    type.'''"
+    assert lacks(f"{ARRAYS}def f(x: Tensor) -> Pixels:\n    {doc}") == {"no shape of what it returns"}

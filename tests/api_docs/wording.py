@@ -24,10 +24,13 @@ UNITS = re.compile(
     RANGE.pattern + r"|seconds?|minutes|milliseconds|hours|days|bytes|pixels?|rows?|bits|share|scores?|index|column"
     r"|numbers? of|how (?:many|much|often)|requests|calls|files|radiographs|count(?:ed)?|from [01]|at least|at most"
     r"|or more|or fewer|per |positive|\bport\b|side|degrees|percent|correlation|probabilit|ratio|standard deviation"
-    r"|AUROC|SSIM|epochs?|steps?|version",
+    r"|inches|radians|AUROC|SSIM|epochs?|steps?|version",
     re.IGNORECASE,
 )
 """A range or a unit: what a number is a number of."""
+
+NAMED_UNIT = re.compile(r"seconds|bytes|pixels")
+"""Names of numbers that say their unit."""
 
 SHARED_UNIT = re.compile(r"\b(?:seconds|pixels|bytes|units)\b|\[0, 1\]", re.IGNORECASE)
 """What the first sentence of a class may say for all its fields."""

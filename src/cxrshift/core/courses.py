@@ -51,7 +51,7 @@ Course = Generator[Ask, Observation, Ending]
 
 
 def course_of(walk: Walk, start: float) -> Course:
-    """The course that suits ``walk``, whose score at λ = 0 is ``start``."""
+    """The course that suits ``walk``, whose score at λ = 0 is ``start``, in [0, 1]."""
     return _step_by_step(walk, start) if walk.guess is None else _bracket(walk, start)
 
 

@@ -128,7 +128,10 @@ def gifsplanation_schedule() -> Lambdas:
 
 
 def latentshift_rule(start: float, last: Observation, now: Observation) -> Stop | None:
-    """Score rises, falls below 0.05, has dropped by more than 0.8, λ ≤ −3000, or Σ|Δx| > 5% of Σ|x₀|."""
+    """Score rises, falls below 0.05, has dropped by more than 0.8, λ ≤ −3000, or Σ|Δx| > 5% of Σ|x₀|.
+
+    ``start`` is s₀, in [0, 1].
+    """
     if now.score > last.score:
         return Stop(StopReason.REVERSED, now.lam)
     if now.score < LATENTSHIFT_FLOOR:
@@ -143,7 +146,7 @@ def latentshift_rule(start: float, last: Observation, now: Observation) -> Stop 
 
 
 def gifsplanation_rule(start: float, last: Observation, now: Observation) -> Stop | None:
-    """Score rises, has dropped by more than 0.15, or λ ≤ −1000."""
+    """Score rises, has dropped by more than 0.15, or λ ≤ −1000. ``start`` is s₀, in [0, 1]."""
     if now.score > last.score:
         return Stop(StopReason.REVERSED, now.lam)
     if start - GIFSPLANATION_DROP > now.score:
@@ -172,8 +175,9 @@ def two_sided_schedule(start: float, squared_norm: float, direction: int) -> Lam
 def two_sided_rule(direction: int, last_lambda: float, target: float, pixel_change: float) -> StopRule:
     """The rule of one direction; −1 curtails and stops at the floor, +1 exaggerates and stops at its mirror.
 
-    A step too far (the score turned back, or too many pixels moved) is not kept: the one before it is. Where the
-    very first step moves too many pixels, it is shortened in proportion.
+    A step too far (the score turned back, or too many pixels moved) is not kept: the one before it is. Where the very
+    first step moves too many pixels, it is shortened in proportion. ``last_lambda`` is in the model's λ unit,
+    ``target`` and ``pixel_change`` are in (0, 1].
     """
 
     def rule(start: float, last: Observation, now: Observation) -> Stop | None:
@@ -200,6 +204,7 @@ def two_sided_guess(direction: int, first: float, target: float, pixel_change: f
 
     Both grow about as a power of λ: that through the two observations, or, with one, in proportion. With none, the
     logit follows its tangent, ``TWO_SIDED_FIRST`` for each λ of ``first``, and nothing is known of the pixels.
+    ``target`` and ``pixel_change`` are in (0, 1].
     """
 
     def guess(start: float, low: Observation, high: Observation | None) -> float | None:
@@ -243,7 +248,10 @@ def _logit(score: float) -> float:
 
 
 def walks(options: ExplainOptions, start: float, squared_norm: float) -> tuple[Walk | None, Walk | None]:
-    """The walks below and above λ = 0 that ``options.profile`` asks for; None where it does not search."""
+    """The walks below and above λ = 0 that ``options.profile`` asks for; None where it does not search.
+
+    ``start`` is s₀, in [0, 1], ``squared_norm`` ‖g‖², > 0.
+    """
     match options.profile:
         case Profile.LATENTSHIFT:
             return Walk(latentshift_schedule(), latentshift_rule, absolute=True), None

@@ -26,6 +26,8 @@ def structural_similarity(first: Tensor, second: Tensor, *, data_range: float) -
 
     Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE TIP 13 (2004): 11 x 11
     Gaussian window of σ = 1.5, K1 = 0.01, K2 = 0.03, over the windows that lie wholly inside the image.
+
+    ``data_range`` is the span of their units.
     """
     kernel = _window(first.device)
     a, b = first.double(), second.double()
@@ -70,7 +72,7 @@ class Likeness:
 def compare(radiograph: Tensor, reconstruction: Tensor, *, data_range: float, distance: float | None) -> Likeness:
     """How like ``radiograph`` its ``reconstruction`` is, each (H, W) float32 in model units of span ``data_range``.
 
-    ``distance`` is that of its latent, in units of the limit.
+    ``data_range`` is in model units; ``distance`` is that of the latent, in units of the limit.
     """
     return Likeness(
         ssim=structural_similarity(radiograph, reconstruction, data_range=data_range),
@@ -83,8 +85,8 @@ def compare(radiograph: Tensor, reconstruction: Tensor, *, data_range: float, di
 def fine_detail(image: Tensor, data_range: float) -> float:
     """How much pixels differ from the mean of the 3 x 3 around them, as a share, ≥ 0, of the range.
 
-    The standard deviation of that over ``image`` (H, W), float32 in units of which ``data_range`` is the span. Bone
-    edges and vessels make it; a smooth picture has none.
+    The standard deviation of that over ``image`` (H, W), float32 in any units; ``data_range`` is the span of these
+    units. Bone edges and vessels make it; a smooth picture has none.
     """
     pixels = image.double()
     around = functional.avg_pool2d(pixels[None, None], 3, stride=1)[0, 0]
@@ -104,6 +106,7 @@ def assess(
     """The quality card of one explanation.
 
     ``curve`` (R,) the finding's score on every frame, ``zero`` the index of the reconstruction among them.
+    ``score_gap`` is in [0, 1], ``gradient_norm`` in score per latent unit.
     """
     card = QualityCard(
         ssim=likeness.ssim,

@@ -53,8 +53,8 @@ def add_maps(
 ) -> list[tuple[SaliencyMap, ...] | Problem]:
     """The maps that each of ``wanted`` asks for, in its own order, or the Problem that one of them is.
 
-    ``images`` (N, 1, H, W) float32 in model units, whose darkest pixel is ``darkest``. A kind is computed for all at
-    once.
+    ``images`` (N, 1, H, W) float32 in model units, whose darkest pixel is ``darkest`` of these units. A kind is
+    computed for all at once.
     """
     found: list[dict[SaliencyKind, SaliencyMap]] = [{} for _ in wanted]
     problems: dict[int, Problem] = {}

@@ -72,7 +72,10 @@ class Failure(Enum):
 
 
 class Stopwatch:
-    """Adds up the seconds of named stages; one for each batch."""
+    """Adds up the seconds of named stages; one for each batch.
+
+    ``pace``: the seconds that a row is expected to take, 0 = nobody knows.
+    """
 
     def __init__(self, pace: float = 0.0) -> None:
         self._began = perf_counter()
@@ -101,7 +104,8 @@ def shift(
     """Every wanted explanation as it becomes ready; each finding's in the order wanted, failures ahead.
 
     z, g = d f(D(z))[c]/dz, then x(λ) = D(z + λ g) over the range that the search finds (arXiv 2102.09475). ``latents``
-    (N, ...) float32 in latent units. At most ``budget`` rows and one explanation's frames are in memory at once.
+    (N, ...) float32 in latent units. ``darkest`` is a black pixel in model units. At most ``budget`` rows and one
+    explanation's frames are in memory at once.
     """
     with watch.stage("gradient"):
         targets = aim(passes, latents, [w.image for w in wanted], [w.column for w in wanted])
@@ -154,6 +158,7 @@ def choose_frames(wanted: Sequence[Wanted], now: float, pace: float) -> list[int
     """How many frames each gets: as many as it asks for, or, where ``pace`` seconds a row would end too late, fewer.
 
     All are swept together, so whoever is short of time gives up the share of its own by which the whole is too long.
+    ``now`` is a moment of ``time.perf_counter()``, in seconds.
     """
     asked = [want.options.frames or DEFAULT_FRAMES[want.options.profile] for want in wanted]
     needed = pace * sum(asked)

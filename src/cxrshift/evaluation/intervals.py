@@ -42,7 +42,10 @@ class Bootstrap:
         self._counts = rng.multinomial(count, np.full(count, 1.0 / count), size=resamples).astype(np.float64)
 
     def means(self, values: Sequence[float], patients: Sequence[str]) -> Array:
-        """The mean of ``values`` (n,), each of its own patient, in every resample: (B,); NaN where none was drawn."""
+        """The mean of ``values`` (n,), each of its own patient, in every resample: (B,); NaN where none was drawn.
+
+        ``values`` are in any units, and so is the mean.
+        """
         places = np.array([self._places[patient] for patient in patients], dtype=np.int64)
         size = self._counts.shape[1]
         sums = np.bincount(places, np.asarray(values, dtype=np.float64), minlength=size)
@@ -53,7 +56,7 @@ class Bootstrap:
 
 
 def interval(value: float, draws: Array) -> Interval:
-    """The percentile interval around ``value`` from its resampled twins ``draws`` (B,)."""
+    """The percentile interval around ``value``, in any units, from its resampled twins ``draws`` (B,) in the same."""
     finite = draws[np.isfinite(draws)]
     if not len(finite):
         return Interval(value, float("nan"), float("nan"))

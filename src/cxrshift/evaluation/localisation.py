@@ -38,9 +38,9 @@ def resize_mask(mask: Mask, size: int) -> Mask:
 
 
 def peak_is_inside(heatmap: Float32Array, mask: Mask, *, tolerance: float = TOLERANCE) -> bool:
-    """The pointing game: whether the map's highest value lies in the mask, dilated by ``tolerance`` of the width.
+    """The pointing game: whether the map's highest value lies in the mask, dilated by ``tolerance``.
 
-    ``heatmap`` (S, S) ≥ 0 and ``mask`` (S, S).
+    ``heatmap`` (S, S) ≥ 0 and ``mask`` (S, S); ``tolerance`` is a share of the width.
     """
     peak = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
     distance = ndimage.distance_transform_edt(~mask)
@@ -64,9 +64,9 @@ def overlap(heatmap: Float32Array, mask: Mask) -> float:
 def precision_and_recall(heatmap: Float32Array, mask: Mask, *, level: float = HALF) -> tuple[float, float]:
     """How much of what the map marks lies in the mask, and how much of the mask it marks; both in [0, 1].
 
-    ``heatmap`` (S, S) ≥ 0 and ``mask`` (S, S). Marked is what reaches ``level`` of the map's maximum: a threshold that,
-    unlike that of ``overlap``, knows nothing of the mask. There the marked area equals the mask's, so precision and
-    recall are one number, 2 IoU / (1 + IoU).
+    ``heatmap`` (S, S) ≥ 0 and ``mask`` (S, S). Marked is what reaches ``level``, a share of the map's maximum: a
+    threshold that, unlike that of ``overlap``, knows nothing of the mask. There the marked area equals the mask's, so
+    precision and recall are one number, 2 IoU / (1 + IoU).
     """
     marked = heatmap >= level * heatmap.max()
     common = float((marked & mask).sum())

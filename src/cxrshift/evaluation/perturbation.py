@@ -31,7 +31,9 @@ class Baseline(StrEnum):
     """What stands in place of a pixel that is not there."""
 
     BLURRED = "blurred"
+    """What a wide blur makes of the radiograph there."""
     DARKEST = "darkest"
+    """Black."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Curves:
 
     @property
     def insertion_area(self) -> float:
-        """The same of insertion; the higher, the more."""
+        """The same of insertion, in [0, 1]; the higher, the more."""
         return area_under(self.insertion)
 
 
@@ -60,7 +62,10 @@ def area_under(curve: NDArray[np.float64]) -> float:
 
 
 def erase(image: Float32Array, baseline: Baseline, *, darkest: float) -> Float32Array:
-    """What ``image`` (S, S), in model units, becomes with every pixel taken away: (S, S), in the same units."""
+    """What ``image`` (S, S), in model units, becomes with every pixel taken away: (S, S), in the same units.
+
+    ``darkest`` is a black pixel in model units.
+    """
     if baseline is Baseline.DARKEST:
         return np.full_like(image, darkest)
     return np.asarray(ndimage.gaussian_filter(image, _BLUR * image.shape[1]), dtype=np.float32)

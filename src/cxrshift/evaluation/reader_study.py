@@ -107,10 +107,11 @@ def compare(readings: Iterable[Reading]) -> tuple[Comparison, ...]:
 
 
 def pairs_needed(comparison: Comparison, *, power: float = 0.8, level: float = 0.05) -> float:
-    """Pairs that the next study needs to find an effect of this size; infinite where there is none.
+    """Number of pairs that the next study needs to find an effect of this size; infinite where there is none.
 
     Of a paired t test, n = ((z(1 - level/2) + z(power)) sd / mean)², times π/3 for the signed-rank test, whose
-    asymptotic efficiency on normal differences is 3/π (Lehmann, Nonparametrics, 1975).
+    asymptotic efficiency on normal differences is 3/π (Lehmann, Nonparametrics, 1975). ``power`` and ``level`` are
+    probabilities: to find the effect, and of a false alarm.
     """
     if comparison.mean == 0.0:
         return float("inf")

@@ -142,7 +142,7 @@ def _row(method: str, cases: Sequence[Case], seed: int) -> MethodRow:
 
 
 def separation(clean: Sequence[float], shortcut: Sequence[float], *, seed: int = 0) -> Interval:
-    """AUROC of telling ``shortcut`` from ``clean`` (n,) (n,), which are of the same patients, in their order.
+    """AUROC of telling ``shortcut`` (n,) from ``clean`` (n,), shares in [0, 1] of the same patients, in their order.
 
     AUROC = mean over pairs (i, j) of [shortcut_i > clean_j] + ½ [shortcut_i = clean_j]; Hanley and McNeil, Radiology
     143 (1982); the interval resamples patients, each with both of its values.

@@ -88,7 +88,8 @@ class CompactClassifier(nn.Module):
     """(N, 1, S, S) in [-1024, 1024] to a map of evidence for each finding, pooled to one score for each.
 
     A finding is somewhere: its logit is a soft maximum of its evidence over places, pool(m) = log(mean(exp(r m))) / r
-    (Pinheiro and Collobert 2015, arXiv 1411.6228), so that its gradient goes where the evidence lies.
+    (Pinheiro and Collobert 2015, arXiv 1411.6228), so that its gradient goes where the evidence lies. ``sharpness`` is
+    r, > 0.
     """
 
     def __init__(self, findings: int, *, width: int = 32, sharpness: float = 1.0) -> None:

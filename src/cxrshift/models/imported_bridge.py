@@ -40,7 +40,10 @@ class Bridge:
     """Then divides each channel, likewise; in the same units, > 0. None given = 1."""
 
     def pictures(self, images: Tensor, model_range: tuple[float, float]) -> Tensor:
-        """``images`` (N, 1, S, S) float32 in the model's units to (N, channels, size, size) in the classifier's."""
+        """``images`` (N, 1, S, S) float32 in the model's units to (N, channels, size, size) in the classifier's.
+
+        ``model_range`` holds the model's units of the darkest and the brightest pixel.
+        """
         if self.input_size is not None and self.input_size != images.shape[-1]:
             images = resize(images, self.input_size)
         if self.input_range is not None and self.input_range != model_range:

@@ -16,7 +16,8 @@ def rowwise(function: Callable[[Tensor], Tensor], rows: Tensor, *, fill: float =
 
     A processor's loop over numbers takes a whole number of vectors and finishes the rest one by one, by another
     approximation of exp or log: which row that befalls depends on the number of rows. Here every row is filled up with
-    ``fill``, at which the function must be smooth, to whole vectors of every processor, and nothing is left over.
+    ``fill``, a number in the units of the rows at which the function must be smooth, to whole vectors of every
+    processor, and nothing is left over.
     """
     count = rows.shape[1]
     return function(functional.pad(rows, (0, -count % _LANES), value=fill))[:, :count]

@@ -57,7 +57,10 @@ class Canvas:
         return cls(size, pose, x, y, 2.0 / (size * pose.zoom))
 
     def cover(self, inside: Array, softness: float = 0.0) -> Array:
-        """Coverage (S, S) in [0, 1] of a shape of signed depth ``inside`` (S, S), > 0 within; antialiased or softer."""
+        """Coverage (S, S) in [0, 1] of a shape of signed depth ``inside`` (S, S), > 0 within; antialiased or softer.
+
+        ``softness`` is the width of its border in anatomical units.
+        """
         width = max(softness, self.pixel)
         t = np.clip(inside / width + 0.5, 0.0, 1.0)
         return np.asarray(t * t * (3.0 - 2.0 * t), dtype=np.float32)
@@ -72,7 +75,7 @@ class Canvas:
 
 
 def ellipse(canvas: Canvas, centre: Point, radii: Point, angle: float = 0.0) -> Array:
-    """Approximate signed depth (S, S), > 0 within, of an ellipse turned clockwise by ``angle``."""
+    """Approximate signed depth (S, S), > 0 within, of an ellipse turned clockwise by ``angle`` radians."""
     dx, dy = canvas.x - centre[0], canvas.y - centre[1]
     cos, sin = np.cos(angle), np.sin(angle)
     a, b = (cos * dx + sin * dy) / radii[0], (cos * dy - sin * dx) / radii[1]
@@ -80,7 +83,10 @@ def ellipse(canvas: Canvas, centre: Point, radii: Point, angle: float = 0.0) -> 
 
 
 def box(canvas: Canvas, centre: Point, radii: Point, corner: float, angle: float) -> Array:
-    """Signed depth (S, S), > 0 within, of a box with rounded corners, turned clockwise by ``angle``."""
+    """Signed depth (S, S), > 0 within, of a box with rounded corners, turned clockwise by ``angle`` radians.
+
+    ``corner`` is their radius in anatomical units.
+    """
     dx, dy = canvas.x - centre[0], canvas.y - centre[1]
     cos, sin = np.cos(angle), np.sin(angle)
     a = np.abs(cos * dx + sin * dy) - (radii[0] - corner)
@@ -101,7 +107,10 @@ def smooth_curve(points: Sequence[Point], count: int = 48) -> NDArray[np.float64
 
 
 def stroke(canvas: Canvas, curve: NDArray[np.float64], reach: float) -> Array:
-    """Distance (S, S) from every pixel to the polyline ``curve`` (P, 2); exact below ``reach``, no less elsewhere."""
+    """Distance (S, S) from every pixel to the polyline ``curve`` (P, 2); exact below ``reach``, no less elsewhere.
+
+    ``reach`` is in anatomical units.
+    """
     distance = np.full((canvas.size, canvas.size), reach, dtype=np.float32)
     pixels = canvas.to_pixels(curve)
     margin = reach / canvas.pixel + 1.0
@@ -140,7 +149,7 @@ def splat(canvas: Canvas, points: NDArray[np.float64], weights: NDArray[np.float
     """Sum (S, S) of Gaussians of standard deviation ``width``; a line of weights 1/unit has height 1.
 
     ``points`` (P, 2) are anatomical (x, y), ``weights`` (P,) lengths: a curve sampled every h with weights h becomes a
-    ridge of height 1.
+    ridge of height 1. ``width`` is in anatomical units.
     """
     places = canvas.to_pixels(points)
     base = np.floor(places).astype(int)

@@ -91,7 +91,10 @@ def trace_thorax(anatomy: Anatomy, canvas: Canvas) -> Thorax:
 
 
 def heart_depth(anatomy: Anatomy, canvas: Canvas, cardiothoracic: float) -> Array:
-    """Signed depth (S, S), > 0 within, of the heart's silhouette: its body, its right border, its base."""
+    """Signed depth (S, S), > 0 within, of the heart's silhouette: its body, its right border, its base.
+
+    ``cardiothoracic`` is the ratio of its width to that of the chest.
+    """
     width = 2.0 * anatomy.cage_width * cardiothoracic
     left, right = anatomy.heart_share * width, (1 - anatomy.heart_share) * width
     low = anatomy.dome[1] + 0.03
@@ -108,7 +111,10 @@ def heart_depth(anatomy: Anatomy, canvas: Canvas, cardiothoracic: float) -> Arra
 
 
 def draw_heart(anatomy: Anatomy, canvas: Canvas, cardiothoracic: float) -> Array:
-    """Coverage (S, S) in [0, 1] of the heart; its border is soft, for it beats."""
+    """Coverage (S, S) in [0, 1] of the heart; its border is soft, for it beats.
+
+    ``cardiothoracic`` is the ratio of its width to that of the chest.
+    """
     return canvas.cover(heart_depth(anatomy, canvas, cardiothoracic) + 0.008, 0.035)
 
 

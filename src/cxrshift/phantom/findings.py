@@ -37,7 +37,10 @@ Painter = Callable[[np.random.Generator, Scene], tuple[Scene, Mask]]
 
 
 def fill_heart(scene: Scene, cardiothoracic: float) -> tuple[Scene, Mask]:
-    """Put the heart in: it takes away most of the air before and behind it. The mask (S, S) is its silhouette."""
+    """Put the heart in: it takes away most of the air before and behind it.
+
+    The mask (S, S) is its silhouette. ``cardiothoracic`` is the ratio of its width to that of the chest.
+    """
     cover = draw_heart(scene.anatomy, scene.canvas, cardiothoracic)
     air = scene.layers.air * (1.0 - (1.0 - HEART_AIR) * cover)
     return scene.with_layers(air=np.asarray(air, dtype=np.float32)), cover > 0.5

@@ -71,19 +71,22 @@ def fit_text(draw: ImageDraw.ImageDraw, text: str, width: float, font: ImageFont
 
 
 def say_lambda(value: float) -> str:
-    """λ with three digits and a sign, as print has it: ``−0.25``, ``0``, ``+12.5``."""
+    """λ with three digits and a sign, as print has it: ``−0.25``, ``0``, ``+12.5``.
+
+    ``value`` is in the model's λ unit.
+    """
     if value == 0.0:
         return "0"
     return f"{value:+.3g}".replace("-", "−")
 
 
 def say_score(value: float) -> str:
-    """A score or a change of it, with two digits and a true minus sign."""
+    """A score or a change of it, ``value`` in [-1, 1], with two digits and a true minus sign."""
     return f"{value:.2f}".replace("-", "−")
 
 
 def say_percent(value: float) -> str:
-    """A percentage with two digits: ``0.5%``, ``12%``, ``100%``."""
+    """A percentage, ``value`` percent, with two digits: ``0.5%``, ``12%``, ``100%``."""
     return f"{float(f'{value:.2g}'):g}%"
 
 

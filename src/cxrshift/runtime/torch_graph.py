@@ -179,8 +179,8 @@ def group_norm(
 ) -> tuple[Tensor, ...]:
     """``values`` (N, C, H, W) float32 to (values - mean) / √(variance + ε) w + b over each of ``groups`` groups.
 
-    Wu and He 2018, arXiv 1803.08494. ``weight`` w (C,) and ``bias`` b (C,) are float32; None = 1 and 0. The arguments
-    are those of aten's operator, whose first result, (N, C, H, W) float32, this is.
+    Wu and He 2018, arXiv 1803.08494. ``weight`` w (C,) and ``bias`` b (C,) are float32; None = 1 and 0. ``epsilon`` is
+    ε > 0. The arguments are those of aten's operator, whose first result, (N, C, H, W) float32, this is.
     """
     grouped = values.reshape(rows, groups, channels // groups, *values.shape[2:])
     variance, mean = torch.var_mean(grouped, dim=(2, 3, 4), correction=0, keepdim=True)

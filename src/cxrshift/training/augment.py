@@ -37,7 +37,7 @@ class Augmentation:
     """Largest shift of tones of [0, 1]."""
 
     def scaled(self, times: float) -> Augmentation:
-        """Everything that moves pixels, ``times`` as strong; tones and flips as they are."""
+        """Everything that moves pixels, ``times`` ≥ 0 as strong; tones and flips as they are."""
         moves = ("rotation", "scale", "shift", "shear", "elastic")
         return replace(self, **{name: getattr(self, name) * times for name in moves})
 

@@ -72,7 +72,8 @@ def draw_rocs(
 ) -> bytes:
     """One ROC curve for each finding, AUROC and count beside it; a PNG.
 
-    ``labels`` (N, F) are 1, 0, or NaN for unknown, ``scores`` (N, F) in [0, 1].
+    ``labels`` (N, F) are 1, 0, or NaN for unknown, ``scores`` (N, F) in [0, 1]. ``areas`` are AUROCs in [0, 1], NaN
+    where there is none.
     """
     figure = Figure(figsize=(8.2, 5.4), dpi=110, layout="constrained")
     axes = figure.add_subplot()

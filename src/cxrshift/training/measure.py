@@ -107,7 +107,10 @@ def _measure_finding(name: str, labels: Scores, scores: Scores, copies: Scores) 
 
 
 def autoencoder_measure(pictures: PictureSet, ssim_weight: float) -> Callable[[CompactAutoencoder], Measured]:
-    """To validate by: the training's loss without noise or augmentation; MAE and SSIM for people."""
+    """To validate by: the training's loss without noise or augmentation; MAE and SSIM for people.
+
+    ``ssim_weight`` is the weight ≥ 0 of 1 - SSIM in that loss.
+    """
     originals = to_model_units(pictures.images)
 
     def measure(network: CompactAutoencoder) -> Measured:

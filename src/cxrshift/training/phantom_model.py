@@ -138,7 +138,10 @@ def operating_points(scores: NDArray[np.float32], labels: NDArray[np.bool_]) -> 
 def write_model(
     out: Path, autoencoder: CompactAutoencoder, classifier: CompactClassifier, points: Sequence[float], version: str
 ) -> None:
-    """Write weights and manifest into the folder ``out``."""
+    """Write weights and manifest into the folder ``out``.
+
+    ``points`` are operating points in [0, 1], one for each finding.
+    """
     out.mkdir(parents=True, exist_ok=True)
     files = []
     networks: tuple[tuple[str, nn.Module], ...] = ((AUTOENCODER_FILE, autoencoder), (CLASSIFIER_FILE, classifier))

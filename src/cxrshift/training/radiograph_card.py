@@ -102,7 +102,7 @@ class CardFacts:
 
     @property
     def mean_auroc(self) -> float:
-        """Over those; NaN without any."""
+        """Mean AUROC over those, in [0, 1]; NaN without any."""
         return float(np.mean([row.figures.auroc for row in self.counted])) if self.counted else float("nan")
 
 

@@ -83,7 +83,8 @@ def autoencoder_loss(network: CompactAutoencoder, pictures: PictureSet, recipe: 
 def reconstruction_loss(outputs: Tensor, images: Tensor, ssim_weight: float) -> Tensor:
     """Mean absolute error plus a share of 1 - SSIM, as seen in [-1, 1]: () float32.
 
-    ``outputs`` (N, 1, S, S) and ``images`` (N, 1, S, S) are float32 in [-1024, 1024].
+    ``outputs`` (N, 1, S, S) and ``images`` (N, 1, S, S) are float32 in [-1024, 1024]. ``ssim_weight`` is that share, ≥
+    0.
     """
     outputs, targets = outputs / UNIT, images / UNIT
     return (outputs - targets).abs().mean() + ssim_weight * (1.0 - ssim_of_batch(outputs, targets))

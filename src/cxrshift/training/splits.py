@@ -15,7 +15,9 @@ class Split(StrEnum):
     """What an image is for."""
 
     TRAIN = "train"
+    """What the weights are learnt from."""
     VALIDATION = "validation"
+    """What choices are made by: when to stop, operating points, limits."""
     TEST = "test"
     """Held back: seen by no training and by no choice that was made on its way."""
 

@@ -16,7 +16,7 @@ INK, MUTED, RULE = "#222222", "#777777", "#e4e4e4"
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A blank figure of so many inches, laid out by matplotlib itself."""
+    """A blank figure of ``width`` by ``height`` inches, laid out by matplotlib itself."""
     figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     return figure

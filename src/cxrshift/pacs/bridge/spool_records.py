@@ -48,10 +48,15 @@ class State(StrEnum):
     """Where a radiograph stands; a delivery is waiting, done or dead."""
 
     WAITING = "waiting"
+    """To be explained, or to be delivered."""
     EXPLAINED = "explained"
+    """Its results wait to be delivered."""
     DONE = "done"
+    """Nothing is left to do."""
     IGNORED = "ignored"
+    """No rule wants it, or there is nothing to explain."""
     DEAD = "dead"
+    """Given up."""
 
 
 @dataclass(frozen=True)
