@@ -13,7 +13,10 @@ from .settings import Retry, Timeout
 
 @dataclass(frozen=True)
 class Patience:
-    """Timeout and retry settings with the clock and the dice that they need."""
+    """Timeout and retry settings with the clock and the dice that they need.
+
+    ``timeout`` and ``retry``: the settings. ``clock`` tells seconds, ``dice`` a share in [0, 1).
+    """
 
     timeout: Timeout = field(default_factory=Timeout)
     retry: Retry = field(default_factory=Retry)

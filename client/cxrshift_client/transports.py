@@ -24,7 +24,9 @@ class Address:
     """Where a service is and how it is spoken to."""
 
     scheme: str
+    """grpc, grpcs, http or https."""
     host: str
+    """Name or number of the machine, without brackets."""
     port: int
     """TCP port, 1 to 65535."""
     path: str = ""
@@ -72,12 +74,15 @@ class Connection:
     """What every call over one transport shares."""
 
     address: Address
+    """Where the service is."""
     headers: tuple[tuple[str, str], ...] = ()
     """Sent with every call, as HTTP headers or gRPC metadata; names in lower case."""
     token: Callable[[], str] | None = None
     """Gives the API key or token that goes with a call."""
     tls: Tls = field(default_factory=Tls)
+    """Whom to trust, and what to show of oneself."""
     timeout: Timeout = field(default_factory=Timeout)
+    """How long to wait."""
 
     def call_headers(self) -> tuple[tuple[str, str], ...]:
         """The headers of a call that is made now."""

@@ -17,7 +17,7 @@ NOTICE = "Synthetic images. Not for diagnosis."
 
 
 class Profile(StrEnum):
-    """How the range of shifts λ is found; DESIGN section 1 and arXiv 2102.09475 give the rules."""
+    """How the range of shifts λ is found; docs/method.md gives the rules, and arXiv 2102.09475."""
 
     TWO_SIDED = "two-sided"
     """Both ways from λ = 0, in steps of the model's own unit."""
@@ -113,6 +113,7 @@ class Problem:
     """
 
     code: ProblemCode
+    """What kind of trouble, for programs."""
     message: str
     retry_after: float | None = None
     """Seconds after which a retry is sensible; only where waiting helps."""
@@ -125,9 +126,11 @@ class ExplainOptions:
     findings: tuple[str, ...] = ()
     """Findings to explain; none = every finding at or above its operating point, else the highest."""
     profile: Profile = Profile.TWO_SIDED
+    """How the range of λ is found."""
     frames: int | None = None
     """Number of frames, 2 to 101; ``two-sided`` and ``fixed`` round an even number up to keep λ = 0 a frame."""
     heatmap: HeatmapKind = HeatmapKind.MAX
+    """How the frames become one map of change."""
     lambda_min: float | None = None
     """Most negative shift of the ``fixed`` profile, in the model's λ unit; at most 0."""
     lambda_max: float | None = None
@@ -150,9 +153,11 @@ class ExplainRequest:
     """One radiograph and what is asked about it."""
 
     image: bytes
+    """A file's bytes: DICOM, PNG, JPEG or NPY."""
     model: str = ""
     """Name of a served model; empty = the service's default."""
     options: ExplainOptions = field(default_factory=ExplainOptions)
+    """What is asked about it."""
     request_id: str = ""
     """Opaque token of the caller for tracing, ``[A-Za-z0-9._-]``, at most 64 characters."""
 
@@ -162,8 +167,11 @@ class ClassifyRequest:
     """One radiograph to score, without an explanation."""
 
     image: bytes
+    """A file's bytes: DICOM, PNG, JPEG or NPY."""
     model: str = ""
+    """Name of a served model; empty = the service's default."""
     request_id: str = ""
+    """Opaque token of the caller for tracing, ``[A-Za-z0-9._-]``, at most 64 characters."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +189,7 @@ class Side:
     """What the search did in one direction of λ."""
 
     stop: StopReason
+    """Why it went no further."""
     limit: float
     """Last λ kept, in the model's unit (negative below, positive above, 0 if not searched)."""
     evaluated: int
@@ -224,7 +233,9 @@ class FileDigest:
     """A weight file and its SHA-256 in lower-case hexadecimal."""
 
     name: str
+    """The file's name in its model's folder."""
     sha256: str
+    """64 hexadecimal digits."""
 
 
 @dataclass(frozen=True)
@@ -232,13 +243,21 @@ class Receipt:
     """Everything needed to repeat an explanation."""
 
     model: str
+    """Name of the model."""
     model_version: str
+    """Its version."""
     files: tuple[FileDigest, ...]
+    """Its weight files."""
     preprocessing: str
+    """What was done to the radiograph before the model saw it, in a sentence."""
     precision: str
+    """Of the networks' products: float32, tfloat32, bfloat16 or float16."""
     runtime: str
+    """What ran the networks: torch, torch-graph, onnxruntime, tensorrt or openvino."""
     software: str
+    """Versions of this project and of torch."""
     options: ExplainOptions
+    """The options with every choice settled: this finding alone, and the profile's own values."""
 
 
 @dataclass(frozen=True)
@@ -249,6 +268,7 @@ class SaliencyMap:
     """
 
     kind: SaliencyKind
+    """Which map it is."""
     values: Float32Array
     """(H, W) float32, ≥ 0."""
 
@@ -258,6 +278,7 @@ class Explanation:
     """One finding of one radiograph, explained. Arrays are read-only by convention."""
 
     finding: str
+    """The finding that is explained."""
     findings: tuple[str, ...]
     """Names of the columns of ``scores``: every finding of the model."""
     lambdas: Float32Array
@@ -267,9 +288,11 @@ class Explanation:
     frames: UInt8Array
     """(R, H, W) uint8: x(λ) over one fixed window; ``scale`` gives model units back."""
     scale: PixelScale
+    """From stored values to model units, for ``frames`` and ``radiograph``."""
     heatmap: Float32Array
     """(H, W) float32, ≥ 0, in model units."""
     heatmap_kind: HeatmapKind
+    """How the heatmap was made."""
     radiograph: UInt8Array
     """(H, W) uint8: the preprocessed radiograph as the model saw it, same window as ``frames``."""
     radiograph_scores: Float32Array
@@ -277,10 +300,15 @@ class Explanation:
     operating_point: float
     """Score, in [0, 1], at which the model calls this finding present."""
     below: Side
+    """What the search did at λ < 0, where the finding is curtailed."""
     above: Side
+    """What the search did at λ > 0, where it is exaggerated."""
     quality: QualityCard
+    """How far it can be trusted."""
     receipt: Receipt
+    """What is needed to repeat it."""
     notice: str = NOTICE
+    """What must be shown with it."""
     saliency: tuple[SaliencyMap, ...] = ()
     """The traditional maps asked for, in the order of the options."""
 
@@ -309,6 +337,7 @@ class FindingScore:
     """One finding's score on a radiograph, with the score at which the model calls it present."""
 
     finding: str
+    """The finding's name, as the model has it."""
     score: float
     """The classifier's score of the radiograph itself, in [0, 1]."""
     operating_point: float
@@ -322,7 +351,9 @@ class ExplainReply:
     """The answer to one ExplainRequest: an Explanation per finding."""
 
     explanations: tuple[Explanation, ...]
+    """One for each finding, in the order asked for or of the model."""
     request_id: str = ""
+    """That of the request, or the service's own."""
 
 
 @dataclass(frozen=True)
@@ -338,6 +369,7 @@ class HeatmapReady:
     """A finding's heatmap, ahead of its frames: ``explanation.frames`` is empty."""
 
     explanation: Explanation
+    """All but its frames."""
 
 
 @dataclass(frozen=True)
@@ -345,6 +377,7 @@ class Explained:
     """A finding's whole explanation."""
 
     explanation: Explanation
+    """All of it."""
 
 
 ExplainEvent: TypeAlias = Progress | HeatmapReady | Explained
@@ -356,9 +389,13 @@ class ClassifyReply:
     """The answer to one ClassifyRequest: every finding's score."""
 
     model: str
+    """Name of the model."""
     model_version: str
+    """Its version."""
     scores: tuple[FindingScore, ...]
+    """One for each finding of the model, in its order."""
     request_id: str = ""
+    """That of the request, or the service's own."""
 
 
 @dataclass(frozen=True)
@@ -366,14 +403,19 @@ class ModelInfo:
     """What a caller can know of a served model."""
 
     name: str
+    """What a request names it by."""
     version: str
+    """Its manifest's version."""
     summary: str
+    """What it is, in one line."""
     input_size: int
     """Side of the square image that the networks see, in pixels."""
     findings: tuple[FindingScore, ...]
     """Names and operating points; ``score`` is not used here (0)."""
     default: bool = False
+    """Whether a request that names no model is for it."""
     ready: bool = True
+    """Whether it answers now."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,12 @@ ROOTS = ("Tensor", "NDArray", "ndarray")
 HELD = ("cxrshift", "cxrshift_api", "cxrshift_client", "explain_handler", "explain_rows")
 """What is held to the rules: the packages of the wheel."""
 
+LIBRARY = (
+    *("cxrshift_api", "cxrshift_client", "cxrshift.core", "cxrshift.image", "cxrshift.models", "cxrshift.phantom"),
+    *("cxrshift.errors", "cxrshift.evaluation", "cxrshift.runtime.choice"),
+)
+"""What programs of other people import: here each field has a meaning, whatever its type."""
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -48,6 +54,10 @@ class Name:
 
     def __str__(self) -> str:
         return f"{self.module}.{self.path}" if self.path else self.module
+
+    @property
+    def is_library(self) -> bool:
+        return is_within(self.module, LIBRARY)
 
     @property
     def is_private(self) -> bool:
@@ -92,6 +102,29 @@ class Code:
         """Every class's short name and those of its bases."""
         nodes = [name.node for name in self.every if isinstance(name.node, ast.ClassDef)]
         return {node.name: tuple(ast.unparse(base).split(".")[-1] for base in node.bases) for node in nodes}
+
+    def inherited(self, owner: Name) -> Iterator[str]:
+        """What the classes of its module that a class descends from say."""
+        known = {name.path: name for name in self.every if name.kind is Kind.CLASS and name.module == owner.module}
+        waiting = [owner.path]
+        while waiting:
+            for base in self.classes.get(waiting.pop(), ()):
+                if base in known:
+                    waiting.append(base)
+                    yield known[base].doc
+
+    @cached_property
+    def numbers(self) -> set[str]:
+        """What numbers are called, within bounds of their own too: ``Seconds = Annotated[float, ...]``."""
+        found = {"int", "float"}
+        for tree in self.modules.values():
+            for statement in tree.body:
+                match statement:
+                    case ast.Assign(
+                        targets=[ast.Name(id=alias)], value=ast.Subscript(value=ast.Name(id="Annotated")) as value
+                    ):
+                        found |= {alias} if words_of(value) & {"int", "float"} else set()
+        return found
 
     @cached_property
     def arrays(self) -> dict[str, dict[str, str]]:
@@ -149,10 +182,13 @@ def arrays_in(annotation: ast.AST | None, known: Mapping[str, str]) -> set[str]:
 
 
 def _is_public_module(module: str) -> bool:
-    def within(packages: tuple[str, ...]) -> bool:
-        return any(module == package or module.startswith(package + ".") for package in packages)
+    private = any(part.startswith("_") for part in module.split("."))
+    return is_within(module, HELD) and not is_within(module, APPLICATIONS) and not private
 
-    return within(HELD) and not within(APPLICATIONS) and not any(part.startswith("_") for part in module.split("."))
+
+def is_within(module: str, packages: tuple[str, ...]) -> bool:
+    """Whether a module is one of the packages or in one."""
+    return any(module == package or module.startswith(package + ".") for package in packages)
 
 
 def _names_of(module: str, tree: ast.Module) -> Iterator[Name]:

@@ -95,22 +95,28 @@ ENUMERATIONS = {"Enum", "StrEnum", "IntEnum", "Flag", "IntFlag"}
 
 
 def check_fields(code: Code, name: Name) -> Iterator[str]:
-    """Each field that is an array has a shape and dtype; one that is a number a meaning with a range or units."""
-    if name.kind is not Kind.FIELD or not isinstance(name.node, ast.AnnAssign) or name.owner is None:
+    """Each field that is an array has a shape and dtype; one that is a number a meaning with a range or units.
+
+    In the library each other one has a meaning too, which may stand with the class that it is inherited from.
+    """
+    if name.kind is not Kind.FIELD or name.owner is None or not isinstance(name.node, ast.AnnAssign | ast.Assign):
         return
     field = name.path.rpartition(".")[2]
     said = f"{name.doc} {_said_of(field, name.owner.doc)}".strip()
-    dtype = _dtype_of_annotation(code, name.module, name.node.annotation)
+    annotation = name.node.annotation if isinstance(name.node, ast.AnnAssign) else None
+    dtype = _dtype_of_annotation(code, name.module, annotation)
     if dtype is not None:
         said += " ".join(SHARED_ARRAY.findall(name.owner.doc)) if said else ""
         if not SHAPE.search(said):
             yield "no shape"
         yield from _missing(field, said, dtype, "it")
-    elif words_of(name.node.annotation) & {"int", "float"}:
+    elif words_of(annotation) & code.numbers:
         if not said:
             yield "no meaning"
-        elif not UNITS.search(said) and not SHARED_UNIT.search(SENTENCE_END.split(name.owner.doc)[0]):
+        elif not UNITS.search(said) and not SHARED_UNIT.search(name.owner.doc.split("\n\n")[0]):
             yield "neither range nor units"
+    elif name.is_library and not said and not any(_said_of(field, doc) for doc in code.inherited(name.owner)):
+        yield "no meaning"
 
 
 def check_constants(code: Code, name: Name) -> Iterator[str]:

@@ -107,6 +107,18 @@ def test_a_class_may_speak_for_its_fields() -> None:
     assert lacks("class A:\n    '''Seconds.\n\n    ``x``: until then.'''\n    x: float") == set()
 
 
+def test_a_number_may_go_by_another_name() -> None:
+    assert lacks("Hours = Annotated[float, Field(gt=0)]\nclass A:\n    'A.'\n    x: Hours") == {"no meaning"}
+
+
+def test_each_field_of_the_library_has_a_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "LIBRARY", ("sample",))
+    assert lacks("class A:\n    'A.'\n    x: str") == {"no meaning"}
+    assert (
+        lacks("class A:\n    'A. ``x``: what it is called.'\n    x: str\nclass B(A):\n    'B.'\n    x = 'b'") == set()
+    )
+
+
 def test_a_constant_number_has_a_meaning() -> None:
     assert lacks("LIMIT = 4 << 10") == {"no meaning"}
     assert lacks("LIMIT = -1.0\n'Of rows.'") == set()
@@ -153,7 +165,7 @@ def test_a_formula_has_a_source() -> None:
     assert lacks("def f():\n    '√(Σ x).'") == {"a formula without a source"}
     assert lacks("def f():\n    '√(Σ x) (arXiv 2102.09475).'") == set()
     assert lacks("def f():\n    '√(Σ x), of Tipping and Bishop, JRSS B 61, 1999.'") == set()
-    assert lacks("class A:\n    'DESIGN section 1.'\n    def f(self):\n        '√(Σ x).'") == set()
+    assert lacks("class A:\n    'docs/method.md.'\n    def f(self):\n        '√(Σ x).'") == set()
 
 
 def test_what_a_module_of_formulas_computes_has_a_source(monkeypatch: pytest.MonkeyPatch) -> None:

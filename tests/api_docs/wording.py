@@ -33,7 +33,7 @@ NAMED_UNIT = re.compile(r"seconds|bytes|pixels")
 """Names of numbers that say their unit."""
 
 SHARED_UNIT = re.compile(r"\b(?:seconds|pixels|bytes|units)\b|\[0, 1\]", re.IGNORECASE)
-"""What the first sentence of a class may say for all its fields."""
+"""What the first paragraph of a class may say for all its fields."""
 
 SHARED_ARRAY = re.compile(r"[Ee]very array is (\([^()]*\)[^.]*)")
 """What a class may say for all its arrays."""
@@ -47,10 +47,10 @@ FORMULA = re.compile(r"[Σ√∂∫‖]|\bexp\(|\blog\(|\bmean \||\bd f\(|½|²"
 """Signs that hardly stand outside a formula."""
 
 SOURCE = re.compile(
-    r"arXiv|\bdoi\b|DOI|DESIGN|ISO/IEC|PS3\.\d|RFC ?\d|[Bb]y definition|is defined as"
+    r"arXiv|\bdoi\b|DOI|docs/method\.md|ISO/IEC|PS3\.\d|RFC ?\d|[Bb]y definition|is defined as"
     r"|[A-Z][\w’'-]+(?:,? (?:and|et al\.?|&))?[^.()]{0,60}\(?\b(?:19|20)\d\d\b"
 )
-"""A paper, a standard, the design, an author and a year, or that it is a definition."""
+"""A paper, a standard, the page of the method, an author and a year, or that it is a definition."""
 
 SENTENCE_END = re.compile(r"(?<=[.;])\s|\n\n")
 ERROR_AFTER_RAISES = re.compile(r"\b[Rr]aises?,? (?:a |an )?([A-Z]\w*)")

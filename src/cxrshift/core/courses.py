@@ -40,6 +40,7 @@ class Ending:
     """Where a course ended: a Stop, None if it met what is not finite."""
 
     stop: Stop | None
+    """Why it ended there."""
     asked: int
     """How many λs the course asked for."""
 

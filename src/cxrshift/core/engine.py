@@ -46,7 +46,9 @@ class Order:
     """One radiograph and what is asked about it."""
 
     radiograph: Radiograph
+    """The radiograph."""
     options: ExplainOptions
+    """What is asked about it, as the caller left it."""
     deadline: float | None = None
     """Moment of ``time.perf_counter()``, in seconds, after which the answer is of no use; decides alone whether
     ``least_frames`` counts."""
@@ -57,9 +59,11 @@ class EngineReply:
     """The answers to a batch of orders, in their order, and how the work went."""
 
     outcomes: tuple[tuple[Explanation, ...] | Problem, ...]
+    """For each order an explanation of each finding, or the Problem that it is."""
     rows: int
     """How many rows the networks were run on: an image at one λ each, and one for each latent gradient."""
     stages: StageSeconds
+    """Where the time went."""
 
 
 class Engine:

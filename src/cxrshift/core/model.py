@@ -52,9 +52,11 @@ class FindingSpec:
     """One output of a classifier: its name, the score at which it counts as present, and whether it was trained."""
 
     name: str
+    """As the classifier's authors call it."""
     operating_point: float = DEFAULT_OPERATING_POINT
     """Score, in [0, 1], from which the finding counts as present."""
     trained: bool = True
+    """False where its weights were never trained on it: then it is not explained."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +64,29 @@ class ModelSpec:
     """The facts about a model that its functions do not tell; a model folder's manifest holds them."""
 
     name: str
+    """What receipts call it."""
     version: str
+    """Its version, in receipts too."""
     summary: str
+    """What it is, in one line."""
     input_size: int
     """Pixels along each side of the square input."""
     input_range: tuple[float, float]
     """Model units of the darkest and the brightest pixel."""
     findings: tuple[FindingSpec, ...]
+    """The columns of its scores, in order."""
     files: tuple[FileDigest, ...] = ()
+    """Its weight files, for the receipt."""
     limits: QualityLimits = field(default_factory=QualityLimits)
     """Where its quality cards begin to warn."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model ready to be explained. ``device`` is where its networks live, as torch names it.
+    """A model ready to be explained.
 
-    ``familiarity`` measures what is unlike its training radiographs; None where the model has no such reference.
+    ``spec`` holds the facts, ``networks`` the three functions. ``device`` is where its networks live, as torch names
+    it. ``familiarity`` measures what is unlike its training radiographs; None where the model has no such reference.
     ``runtime`` runs its passes; None = eagerly in torch. ``fingerprint`` is the SHA-256 of all that the networks were
     made from, empty where that is not known.
     """

@@ -91,6 +91,7 @@ class Probed:
     """
 
     rows: Rows
+    """Which rows they are."""
     frames: Tensor
     scores: Float32Array
 

@@ -1,4 +1,4 @@
-"""The λ schedules and stop rules of every search profile, as pure functions of numbers (DESIGN section 1).
+"""The λ schedules and stop rules of every search profile, as pure functions of numbers (docs/method.md).
 
 A schedule never depends on the scores met on the way, so its λs can be evaluated many at a time and the stop be picked
 afterwards; ``courses`` says in which order. ``latentshift`` is that of the package of this name, 0.0.6;
@@ -82,6 +82,7 @@ class Stop:
     """Why a walk ended and the λ that it keeps."""
 
     reason: StopReason
+    """Why it ended."""
     limit: float
     """λ, in the model's unit: negative below, positive above, 0 where not one step is kept."""
 
@@ -107,6 +108,7 @@ class Walk:
     lambdas: Lambdas
     """(K,) float64, in the model's λ unit."""
     rule: StopRule
+    """What ends it."""
     absolute: bool
     guess: Guess | None = None
 

@@ -1,4 +1,4 @@
-"""How far an explanation can be trusted, measured on the radiograph itself: the quality card of DESIGN section 1."""
+"""How far an explanation can be trusted, measured on the radiograph itself: the quality card of docs/method.md."""
 
 from __future__ import annotations
 

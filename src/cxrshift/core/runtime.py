@@ -107,10 +107,15 @@ class Networks(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Eager:
-    """The networks as they are, in torch: what every other runtime is held against."""
+    """The networks as they are, in torch: what every other runtime is held against.
+
+    ``name``, ``precision`` and ``shares_forward`` are those of a Runtime.
+    """
 
     networks: Networks
+    """The model's own."""
     shapes: Shapes = Shapes()
+    """Rows in each call."""
     name: str = "torch"
     precision: str = "float32"
     shares_forward: bool = True

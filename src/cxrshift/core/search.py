@@ -22,7 +22,10 @@ Frame = tuple[Tensor, Float32Array]
 
 @dataclass(frozen=True)
 class LambdaRange:
-    """The range that a search settled on; ``below.limit`` ≤ 0 ≤ ``above.limit``."""
+    """The range that a search settled on; its limits are ``below.limit`` ≤ 0 ≤ ``above.limit``.
+
+    ``below`` is the side of λ < 0, ``above`` that of λ > 0.
+    """
 
     below: Side
     above: Side
@@ -30,7 +33,7 @@ class LambdaRange:
 
 @dataclass(frozen=True)
 class Searched:
-    """Every target's range, None where a score or a frame on its way was not finite; and the rows that it took.
+    """``ranges``: every target's, None where a score or a frame on its way was not finite; and the rows that it took.
 
     ``frames`` are kept as far as there was room.
     """

@@ -33,6 +33,7 @@ class Wanted:
     column: int
     """Index, from 0, of the finding's column among the scores."""
     options: ExplainOptions
+    """Settled: no choice is left to a profile."""
     deadline: float | None = None
     """Moment of ``time.perf_counter()`` at which the frames must be made; only where fewer frames will do."""
 
@@ -49,6 +50,7 @@ class Shift:
     frames: Tensor
     scores: Float32Array
     found: LambdaRange
+    """The range that the search settled on."""
     gradient_norm: float
     """‖g‖ ≥ 0, in score per latent unit."""
     frame_choice: int

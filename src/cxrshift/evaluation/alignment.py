@@ -35,7 +35,8 @@ _NOTHING: Final = Interval(float("nan"), float("nan"), float("nan"))
 class Path:
     """The path of ``finding`` on one radiograph.
 
-    ``scores`` (R, F) in [0, 1] are those of every column on every frame, λ ascending.
+    ``sample`` is the radiograph's name, ``group`` its patient. ``scores`` (R, F) in [0, 1] are those of every column on
+    every frame, λ ascending.
     """
 
     sample: str
@@ -83,7 +84,9 @@ class Cell:
     cases: int
     """Number of paths."""
     relative: Interval
+    """Mean A_cj."""
     correlation: Interval
+    """Mean R_cj, over the paths on which ``other`` moves."""
     moving: int
     """Paths on which ``other`` moves at all, and so has a correlation."""
     change: Interval
@@ -97,7 +100,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class AlignmentReport:
-    """What ``evaluate alignment`` prints and writes."""
+    """What ``evaluate alignment`` prints and writes.
+
+    ``model`` and ``version`` are those explained, ``source`` what the samples are, in words.
+    """
 
     model: str
     version: str

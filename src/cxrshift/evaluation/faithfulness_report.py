@@ -18,7 +18,11 @@ OTHER_RADIOGRAPH = "another radiograph"
 
 @dataclass(frozen=True)
 class Moved:
-    """One explanation: where the score started and how far the shift moved it."""
+    """One explanation: where the score started and how far the shift moved it.
+
+    ``sample`` is the radiograph's name, ``group`` its patient, ``finding`` what is explained and ``present`` whether it
+    is there.
+    """
 
     sample: str
     group: str
@@ -47,6 +51,7 @@ class Movement:
     """One finding's explanations, or all; means with 95% intervals over patients."""
 
     finding: str
+    """The finding's name; "all" over all of them."""
     present: int
     """Number of explanations of findings that are present."""
     absent: int
@@ -64,6 +69,7 @@ class Movement:
     median_gap: float
     """Median |f(x) − f(D(E(x)))| of the present findings, in [0, 1]."""
     monotonicity: Interval
+    """That of the quality cards, in [0, 1]."""
     ssim: float
     """Mean structural similarity of frames to reconstructions, in [-1, 1]."""
     held_back: float
@@ -75,6 +81,7 @@ class Realism:
     """One set of images against the radiographs and against the reconstructions, in the encoder's space."""
 
     images: str
+    """radiographs, reconstructions, curtailed or exaggerated."""
     to_real: float
     """Fréchet distance to radiographs of other patients, in units of the radiographs' own variance."""
     to_reconstructions: float
@@ -85,7 +92,10 @@ class Realism:
 
 @dataclass(frozen=True)
 class Curve:
-    """One method's mean deletion and insertion curves, over the shares of perturbation.SHARES."""
+    """One ``method``'s mean deletion and insertion curves, over the shares of perturbation.SHARES.
+
+    ``deletion_area`` and ``insertion_area`` are the means of the areas under them, in [0, 1].
+    """
 
     method: str
     cases: int
@@ -100,7 +110,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class Likeness:
-    """One method's maps before and after: at ``stage``, the share of the classifier's weights that is randomised."""
+    """One ``method``'s maps before and after.
+
+    ``stage`` is the share of the classifier's weights that is randomised, or that the map is of another radiograph.
+    """
 
     method: str
     stage: str
@@ -114,7 +127,11 @@ class Likeness:
 
 @dataclass(frozen=True)
 class FaithfulnessReport:
-    """What the command prints and writes."""
+    """What the command prints and writes.
+
+    ``model`` and ``version`` are those explained, ``source`` what the samples are, in words, ``options`` how the maps
+    were made and ``baseline`` what deletion puts in place of a pixel.
+    """
 
     model: str
     version: str
@@ -126,16 +143,20 @@ class FaithfulnessReport:
     refused: int
     """Number of findings that could not be explained; they are left out."""
     movements: tuple[Movement, ...]
+    """By finding, then over all."""
     realism: tuple[Realism, ...]
+    """How far frames are from radiographs; empty for fewer than four."""
     curves: tuple[Curve, ...]
+    """By method."""
     sanity: tuple[Likeness, ...]
+    """By stage and method."""
     unexplained: int
     """Number of cases of the sanity check that a randomised classifier leaves without an explanation."""
 
 
 @dataclass(frozen=True)
 class Perturbed:
-    """One map's curves."""
+    """One map's ``curves``, of a patient (``group``) and a ``method``."""
 
     group: str
     method: str
@@ -144,7 +165,7 @@ class Perturbed:
 
 @dataclass(frozen=True)
 class Compared:
-    """One map before and after."""
+    """One map before and after: of a patient (``group``), a ``method``, and a ``stage`` of the sanity check."""
 
     group: str
     method: str

@@ -33,7 +33,10 @@ class Truth(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """One map against one mask."""
+    """One map against one mask.
+
+    ``sample`` is the radiograph's name, ``group`` its patient, ``finding`` what is explained, ``method`` the map.
+    """
 
     position: int
     """Index, from 0, of the sample among the samples."""
@@ -48,6 +51,7 @@ class Outcome:
     iou: float
     """Intersection over union of mask and map, in [0, 1]."""
     pointed: bool
+    """Whether the map's highest value lies in the mask, or within 5% of the width of it."""
     precision: float
     """Share of what the map marks that lies in the mask."""
     recall: float
@@ -56,13 +60,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Row:
-    """One method on one finding, or on all: means over cases, with 95% intervals over patients."""
+    """One method on one finding, or on all: means over cases, with 95% intervals over patients.
+
+    ``finding`` is its name, or "all"; ``method`` a map or a baseline.
+    """
 
     finding: str
     method: str
     cases: int
     """Number of maps."""
     iou: Interval
+    """Intersection over union at the mask's own area, in [0, 1]."""
     dice: float
     """Precision, which is recall too, where the map marks as many pixels as the mask has: 2 IoU / (1 + IoU)."""
     pointing: Interval
@@ -75,7 +83,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Difference:
-    """Latent Shift's mean IoU minus that of the traditional map whose mean is highest, paired by patient."""
+    """Latent Shift's mean IoU minus that of the traditional map whose mean is highest, paired by patient.
+
+    ``finding`` is its name, or "all", ``other`` that map, ``iou`` the difference, in [-1, 1].
+    """
 
     finding: str
     other: str
@@ -84,7 +95,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class LocalisationReport:
-    """What ``evaluate localisation`` prints and writes."""
+    """What ``evaluate localisation`` prints and writes.
+
+    ``model`` and ``version`` are those explained, ``source`` what the samples are, in words, ``truth`` what the maps
+    were held against and ``options`` how they were made.
+    """
 
     model: str
     version: str
@@ -96,8 +111,11 @@ class LocalisationReport:
     outside: int
     """Number of masks that the square crop, or what shows of the finding, leaves nothing of."""
     rows: tuple[Row, ...]
+    """By finding, then over all; methods before baselines."""
     differences: tuple[Difference, ...]
+    """By finding, then over all."""
     outcomes: tuple[Outcome, ...]
+    """Every map of every case."""
 
     def row(self, finding: str, method: str) -> Row:
         """That row. Raises KeyError."""

@@ -31,8 +31,8 @@ _MASK_BLUR = 0.015
 class Example:
     """One case to look at; every array is (S, S), and as the model sees it.
 
-    ``radiograph`` (S, S) in [0, 1]. ``mask`` (S, S) bool: where the finding is. ``maps`` (S, S) float32 ≥ 0 and
-    ``ious`` in [0, 1], by method.
+    ``radiograph`` (S, S) in [0, 1]. ``finding`` is what is explained, ``sample`` the radiograph's name. ``mask`` (S, S)
+    bool: where the finding is. ``maps`` (S, S) float32 ≥ 0 and ``ious`` in [0, 1], by method.
     """
 
     finding: str

@@ -28,7 +28,9 @@ class MapOptions:
     """How the maps are made; what is done to one is done to all."""
 
     methods: tuple[str, ...] = METHODS
+    """The maps to make, some of METHODS."""
     heatmap: HeatmapKind = HeatmapKind.MAX
+    """How Latent Shift's frames become one map."""
     blur: float = 0.0
     """Standard deviation of the Gaussian that smooths every map, in pixels of the model's input; 0 = none."""
     pixel_change: float | None = None
@@ -37,7 +39,7 @@ class MapOptions:
 
 @dataclass(frozen=True)
 class Mapped:
-    """A finding's explanation, and ``maps`` (S, S) float32 ≥ 0 by method, at the model's input size."""
+    """A finding's ``explanation``, and ``maps`` (S, S) float32 ≥ 0 by method, at the model's input size."""
 
     explanation: Explanation
     maps: Mapping[str, Float32Array]

@@ -45,6 +45,7 @@ class FindingReport:
     """One finding's figures over all phantoms."""
 
     finding: str
+    """The finding's name."""
     auroc: float
     """Area under the ROC curve of its scores, in [0, 1]."""
     dropped: Share
@@ -59,7 +60,10 @@ class FindingReport:
 
 @dataclass(frozen=True)
 class PhantomReport:
-    """What ``evaluate phantom`` prints."""
+    """What ``evaluate phantom`` prints.
+
+    ``model`` and ``version`` are those explained.
+    """
 
     model: str
     version: str
@@ -72,6 +76,7 @@ class PhantomReport:
     mae: float
     """Mean absolute error of the reconstruction, in model units."""
     findings: tuple[FindingReport, ...]
+    """In the order of the phantoms' findings."""
     refused: int = 0
     """Explanations that ended as a Problem; they count as ones that moved no score and point nowhere."""
 

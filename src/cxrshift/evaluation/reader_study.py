@@ -32,7 +32,11 @@ class StudyError(CxrshiftError):
 
 @dataclass(frozen=True)
 class Reading:
-    """One reader's answers, on five-point scales, to one example shown with one arm."""
+    """One reader's answers, on five-point scales, to one example shown with one arm.
+
+    ``example`` and ``reader`` are their names, ``arm`` is "Latent Shift" or "Traditional", ``finding`` what was
+    explained.
+    """
 
     example: str
     reader: str
@@ -48,7 +52,10 @@ class Reading:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Latent Shift minus traditional, over the pairs of one finding (or all) and one label, for one question."""
+    """Latent Shift minus traditional, over the pairs of one finding (or all) and one label, for one question.
+
+    ``finding`` is its name, or "all"; ``label`` is that of the readings, ``question`` one of QUESTIONS.
+    """
 
     finding: str
     label: str

@@ -38,9 +38,11 @@ class Sample:
     """
 
     name: str
+    """What reports call it."""
     group: str
     """The patient, or those who share a picture: they are split and resampled together."""
     radiograph: Radiograph
+    """The radiograph."""
     findings: tuple[str, ...]
     """Those present."""
     masks: Mapping[str, Mask] = field(default_factory=dict)
@@ -57,6 +59,7 @@ class Samples:
     total: int
     """Number of samples."""
     load: Callable[[int], Sample]
+    """Gives sample i."""
 
     def __len__(self) -> int:
         return self.total

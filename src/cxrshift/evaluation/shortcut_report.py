@@ -23,6 +23,7 @@ class Case:
     world: str
     """The data that the explained classifier was trained on."""
     method: str
+    """The map."""
     share: float
     """Of the map's energy, how much lies on the device; in [0, 1]."""
 
@@ -32,6 +33,7 @@ class ClassifierRow:
     """What a classifier has learnt: AUROC of the finding, by what the device has to do with it in the test pictures."""
 
     world: str
+    """The data that it was trained on."""
     with_finding: float
     """AUROC where the device is in every picture with the finding and in no other."""
     independent: float
@@ -53,6 +55,7 @@ class MethodRow:
     """How much of a method's energy falls on the device, under either classifier, and whether that tells them apart."""
 
     method: str
+    """The map."""
     cases: int
     """Number of pictures explained under both classifiers."""
     clean: Interval
@@ -68,9 +71,11 @@ class ShortcutReport:
     """What ``evaluate shortcut`` prints and writes."""
 
     model: str
+    """Name of the model whose autoencoder it is."""
     version: str
-    """Whose autoencoder."""
+    """Its version."""
     finding: str
+    """The finding that the device marks."""
     seed: int
     """What chose patients and resamples, from 0."""
     trained_on: int
@@ -84,9 +89,13 @@ class ShortcutReport:
     refused: int
     """Number of pictures without an explanation under one classifier or the other; they are left out."""
     options: MapOptions
+    """How the maps were made."""
     classifiers: tuple[ClassifierRow, ...]
+    """What each classifier has learnt."""
     methods: tuple[MethodRow, ...]
+    """How each map fares."""
     cases: tuple[Case, ...]
+    """Every map of every picture."""
 
     def method(self, name: str) -> MethodRow:
         """That method's row. Raises KeyError."""

@@ -80,7 +80,9 @@ class PixelLayout:
     bits_stored: int
     """Bits of them that hold the sample: 1 to ``bits_allocated``."""
     signed: bool
+    """Whether a sample may be negative."""
     photometric: str
+    """PhotometricInterpretation, such as MONOCHROME2."""
 
     def of_palette(self, bits: int) -> PixelLayout:
         """The layout once palette entries of ``bits`` have taken the place of indices."""

@@ -21,7 +21,9 @@ class FrameFormat(NamedTuple):
     """What GDCM must be told of a frame."""
 
     syntax: str
+    """UID of the transfer syntax."""
     photometric: str
+    """PhotometricInterpretation, such as MONOCHROME2."""
     rows: int
     """Height in pixels."""
     columns: int

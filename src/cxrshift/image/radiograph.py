@@ -19,8 +19,11 @@ class Turn:
     """
 
     transpose: bool = False
+    """Whether rows and columns are swapped."""
     reverse_rows: bool = False
+    """Whether the rows are then turned upside down."""
     reverse_columns: bool = False
+    """Whether the columns are then turned left to right."""
 
     def apply(self, picture: NDArray[_T]) -> NDArray[_T]:
         """``picture`` (H, W), of any type and units, as the file has it, to (H, W) or (W, H) upright, contiguous."""

@@ -76,10 +76,13 @@ class Tones:
     bits: int
     """Bits stored, 1 to 32."""
     signed: bool = False
+    """Whether a stored value may be negative."""
     padding: tuple[int, int] | None = None
     """Lowest and highest stored value, inclusive and in stored units, that stand for no image at all."""
     modality: Lut | Rescale = Rescale()
+    """The modality transform."""
     voi: Lut | Window | None = None
+    """The VOI transform; None = none is stated."""
     inverse: bool = False
     """True where the largest value is meant to be darkest: MONOCHROME1, or a presentation LUT of shape INVERSE."""
 

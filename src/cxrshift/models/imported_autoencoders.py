@@ -36,6 +36,7 @@ class Part:
     """A network that was read, and how many rows it takes at a time."""
 
     network: Network
+    """The network."""
     batch: int | None
     """Rows in one call; None = any number."""
 

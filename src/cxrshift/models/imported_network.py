@@ -19,6 +19,7 @@ class Network:
 
     source: str
     module: nn.Module
+    """The module that runs it."""
     takes: Shape | None = None
     """Shape of its input; None = the format does not say."""
 

@@ -70,7 +70,11 @@ _Fetch = Callable[[_Values, torch.device], object]
 
 @dataclass(frozen=True)
 class Step:
-    """One call: what, with which arguments, what its results are called, and what nobody needs after it."""
+    """One call of a program.
+
+    ``call`` is what is called, with ``positional`` and ``named`` arguments; ``results`` is what its results are called,
+    and ``spent`` what nobody needs after it.
+    """
 
     call: Callable[..., object]
     positional: tuple[_Fetch, ...]

@@ -33,7 +33,9 @@ class OwnAutoencoder:
     """An autoencoder in two files, and the pictures that it takes: grey, square."""
 
     encoder: Path
+    """File of the encoder: ``.pt2``, ``.onnx``, ``.pt`` or ``.ts``."""
     decoder: Path
+    """File of the decoder, likewise."""
     input_size: int | None = None
     """Pixels along each side; None = what the encoder's file states."""
     input_range: tuple[float, float] = (-1024.0, 1024.0)
@@ -45,7 +47,9 @@ class OwnModel:
     """What ``import_own`` makes a model of."""
 
     name: str
+    """What the model shall be called."""
     classifier: Path
+    """File of the classifier: ``.pt2``, ``.onnx``, ``.pt`` or ``.ts``."""
     autoencoder: OwnAutoencoder | Path
     """Two files, or the folder of an installed model whose autoencoder is copied."""
     findings: tuple[ManifestFinding, ...]
@@ -53,7 +57,9 @@ class OwnModel:
     bridge: Bridge = field(default_factory=Bridge)
     """The classifier's conventions; a size and channels that its file states need not be named."""
     version: str = "1"
+    """What its receipts shall say."""
     summary: str = ""
+    """One line; empty = one is made up."""
 
 
 @dataclass(frozen=True)

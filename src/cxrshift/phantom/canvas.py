@@ -41,6 +41,7 @@ class Canvas:
     size: int
     """S: pixels along each side."""
     pose: Pose
+    """How the patient stands."""
     x: Array
     y: Array
     pixel: float

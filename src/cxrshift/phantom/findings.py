@@ -20,7 +20,11 @@ ENLARGED_HEART = (0.56, 0.70)
 
 @dataclass(frozen=True)
 class Scene:
-    """A chest being drawn: the patient, the surface, the borders of the lungs, and the layers so far."""
+    """A chest being drawn.
+
+    ``anatomy`` is the patient, ``canvas`` the surface, ``thorax`` the borders of the lungs, ``layers`` what is drawn so
+    far.
+    """
 
     anatomy: Anatomy
     canvas: Canvas

@@ -42,7 +42,9 @@ class Speed:
     """How long one probed row takes at least, or ``why_not``, why it cannot be told."""
 
     runtime: str
+    """Name of the runtime."""
     precision: str
+    """Of the networks' products."""
     milliseconds: float | None
     """Milliseconds of one row in full calls; None where it cannot be told."""
     why_not: str = ""

@@ -2,7 +2,7 @@
 
 The reference, what a familiar latent is, is learnt from the radiographs that trained the model, the limits from those
 of the validation patients alone: a model is at home on what it was trained on. The reference is that of Tipping and
-Bishop, JRSS B 61 (1999); what the limits limit stands in DESIGN section 1.
+Bishop, JRSS B 61 (1999); what the limits limit stands in docs/method.md.
 """
 
 from __future__ import annotations
