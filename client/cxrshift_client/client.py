@@ -112,8 +112,8 @@ class Client(_Settings):
     def is_ready(self, timeout: float = 5.0) -> bool:
         """Whether the service can answer now, within ``timeout`` seconds; False as well where nothing answers.
 
-        Raises ExplainerError where something else goes wrong: the service refuses the caller, say, or is another
-        program.
+        Raises ExplainerError where something else goes wrong: the service is too slow, say, refuses the caller, or is
+        another program.
         """
         try:
             return self._transport.is_ready(timeout)

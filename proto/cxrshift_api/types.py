@@ -443,6 +443,7 @@ class WorkReport:
     batch_size: int = 0
     """How many requests the batch held, this one included; 0 = not said."""
     rows: int = 0
-    """How many rows (an image at one λ) the networks were run on for the batch."""
+    """How many rows the networks were run on for the batch: radiographs encoded, latent gradients, λs probed, and
+    images behind traditional maps."""
     stages: StageSeconds = field(default_factory=StageSeconds)
     """The batch's seconds by stage."""

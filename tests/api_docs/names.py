@@ -181,6 +181,14 @@ def arrays_in(annotation: ast.AST | None, known: Mapping[str, str]) -> set[str]:
     return {word for word in words_of(annotation) & set(known) if word not in others or word in ROOTS}
 
 
+def offered(tree: ast.Module) -> Iterator[str]:
+    """The names in a package's ``__all__``."""
+    for statement in tree.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List(elts=names)):
+                yield from (ast.literal_eval(name) for name in names)
+
+
 def _is_public_module(module: str) -> bool:
     private = any(part.startswith("_") for part in module.split("."))
     return is_within(module, HELD) and not is_within(module, APPLICATIONS) and not private

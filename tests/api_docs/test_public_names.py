@@ -7,23 +7,15 @@ whose docstrings are help texts. ``rules`` says what each must say, ``wording`` 
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
-
 import pytest
 
-from .names import HELD, Code, Kind, read_code
+from .names import HELD, Code, Kind, offered
 from .rules import FORMULAS, faults_of
 
 EXEMPT = {
     "cxrshift.gateway.oip.tensors.strings": "its helper refuses a shape that is not the elements' own",
 }
 """Public name -> why the rules do not fit it."""
-
-
-@pytest.fixture(scope="module")
-def code() -> Code:
-    return read_code()
 
 
 @pytest.mark.parametrize("package", HELD)
@@ -38,9 +30,9 @@ def test_each_public_name_says_what_it_must(code: Code, package: str) -> None:
 def test_what_a_package_offers_is_held(code: Code, package: str) -> None:
     """A name in ``__all__`` is a public name of the module that it comes from."""
     held = {name.path for name in code.public if name.kind is not Kind.MODULE}
-    offered = set(_offered(code.modules[package])) - {"__version__"}
-    assert offered
-    assert offered <= held
+    names = set(offered(code.modules[package])) - {"__version__"}
+    assert names
+    assert names <= held
 
 
 def test_each_exemption_is_needed(code: Code) -> None:
@@ -50,10 +42,3 @@ def test_each_exemption_is_needed(code: Code) -> None:
 
 def test_each_module_of_formulas_exists(code: Code) -> None:
     assert set(FORMULAS) <= set(code.modules)
-
-
-def _offered(tree: ast.Module) -> Iterator[str]:
-    for statement in tree.body:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List(elts=names)):
-                yield from (ast.literal_eval(name) for name in names)

@@ -61,7 +61,8 @@ class EngineReply:
     outcomes: tuple[tuple[Explanation, ...] | Problem, ...]
     """For each order an explanation of each finding, or the Problem that it is."""
     rows: int
-    """How many rows the networks were run on: an image at one λ each, and one for each latent gradient."""
+    """How many rows the networks were run on: radiographs encoded, latent gradients, λs probed, and images behind
+    traditional maps."""
     stages: StageSeconds
     """Where the time went."""
 

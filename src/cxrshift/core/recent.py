@@ -19,8 +19,8 @@ from .quality import Likeness
 class Encoding:
     """What of one prepared radiograph is the same whatever is asked about it.
 
-    ``latent`` (...) float32 where the networks are, ``scores`` (F,) of the radiograph itself, in [0, 1], ``likeness``
-    once an explanation has shown its reconstruction.
+    ``latent`` (...) float32 where the networks are, ``scores`` (F,) of the radiograph itself, in [0, 1] or NaN,
+    ``likeness`` once an explanation has shown its reconstruction.
     """
 
     latent: Tensor
