@@ -148,7 +148,7 @@ def check_named_errors(code: Code, name: Name) -> Iterator[str]:
             yield f"speaks of {error}, which is no error"
 
 
-FOREIGN = {"SubprocessError": "subprocess"}
+FOREIGN = {"SSLError": "ssl", "SubprocessError": "subprocess", "ValidationError": "pydantic"}
 """Errors of other libraries that our docstrings speak of, and where each is found."""
 
 

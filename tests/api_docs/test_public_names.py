@@ -7,10 +7,12 @@ whose docstrings are help texts. ``rules`` says what each must say, ``wording`` 
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 
 from .names import HELD, Code, Kind, offered
-from .rules import FORMULAS, faults_of
+from .rules import FOREIGN, FORMULAS, faults_of
 
 EXEMPT = {
     "cxrshift.gateway.oip.tensors.strings": "its helper refuses a shape that is not the elements' own",
@@ -38,6 +40,11 @@ def test_what_a_package_offers_is_held(code: Code, package: str) -> None:
 def test_each_exemption_is_needed(code: Code) -> None:
     faulty = {str(name) for name in code.public if str(name) in EXEMPT and faults_of(code, name)}
     assert set(EXEMPT) <= faulty
+
+
+@pytest.mark.parametrize("error", FOREIGN)
+def test_each_foreign_error_exists(error: str) -> None:
+    assert issubclass(getattr(import_module(FOREIGN[error]), error), Exception)
 
 
 def test_each_module_of_formulas_exists(code: Code) -> None:
