@@ -63,9 +63,10 @@ class Client(_Settings):
             reply = client.explain("chest.dcm", findings="Effusion")
             print(reply.explanations[0].score)
 
-    ``address`` chooses the transport: ``grpc://``, ``grpcs://``, ``http://`` or ``https://``. ``headers`` go with
-    every call, and so does ``token``, an API key or an OIDC access token; give a function where it changes with time.
-    Every method raises the errors of ``cxrshift_client.errors``.
+    ``address`` chooses the transport: ``grpc://``, ``grpcs://``, ``http://`` or ``https://``. ``headers`` go with every
+    call, and so does ``token``, an API key or an OIDC access token; give a function where it changes with time. Every
+    method raises the errors of ``cxrshift_client.errors``. An ``image`` is a file's bytes, its path, or an (H, W) array
+    of uint8, uint16, or float in [0, 1], 0 being black; a file that cannot be read raises the OSError that it is.
     """
 
     def __init__(
@@ -85,8 +86,7 @@ class Client(_Settings):
     def explain(self, image: ImageLike, **choices: Unpack[Choices]) -> ExplainReply:
         """An explanation of each finding.
 
-        ``image`` is a file's bytes, its path, or an (H, W) array of uint8, uint16, or float in [0, 1], 0 being black.
-        Raises the errors of ``cxrshift_client.errors``, and OSError for a file that cannot be read.
+        ``image`` is a file's bytes, its path, or an (H, W) array of uint8, uint16, or float in [0, 1].
         """
         request = explain_request(image, choices)
         return self._call(EXPLAIN, request, request.request_id, self._total(choices))
@@ -94,18 +94,17 @@ class Client(_Settings):
     def explain_stream(self, image: ImageLike, **choices: Unpack[Choices]) -> Iterator[ExplainEvent]:
         """The same as it becomes ready: progress, then each finding's heatmap, then its frames. Never tried again.
 
-        REST has no stream: there, every event comes at the end, and none is a HeatmapReady. ``image`` and the errors
-        are as ``explain`` has them; what the service says comes while the stream is read.
+        REST has no stream: there, every event comes at the end, and none is a HeatmapReady.
         """
         return self._transport.stream(explain_request(image, choices), self._total(choices))
 
     def classify(self, image: ImageLike, *, model: str = "", request_id: str = "") -> ClassifyReply:
-        """Every finding's score, without an explanation; ``image`` and the errors are as ``explain`` has them."""
+        """Every finding's score, without an explanation."""
         request = classify_request(image, model, request_id)
         return self._call(CLASSIFY, request, request.request_id, self._total({}))
 
     def list_models(self) -> tuple[ModelInfo, ...]:
-        """The models that the service can ask. Raises the errors of ``cxrshift_client.errors``."""
+        """The models that the service can ask."""
         request = ListModels(new_request_id())
         return self._call(LIST_MODELS, request, request.request_id, self._total({}))
 
@@ -161,26 +160,26 @@ class AsyncClient(_Settings):
         self._transport = transport or open_async_transport(self._connection)
 
     async def explain(self, image: ImageLike, **choices: Unpack[Choices]) -> ExplainReply:
-        """As ``Client.explain``, awaited: ``image`` and errors are the same."""
+        """As ``Client.explain``."""
         request = explain_request(image, choices)
         return await self._call(EXPLAIN, request, request.request_id, self._total(choices))
 
     def explain_stream(self, image: ImageLike, **choices: Unpack[Choices]) -> AsyncIterator[ExplainEvent]:
-        """As ``Client.explain_stream``, awaited: ``image`` and errors are the same."""
+        """As ``Client.explain_stream``."""
         return self._transport.astream(explain_request(image, choices), self._total(choices))
 
     async def classify(self, image: ImageLike, *, model: str = "", request_id: str = "") -> ClassifyReply:
-        """As ``Client.classify``, awaited: ``image`` and errors are the same."""
+        """As ``Client.classify``."""
         request = classify_request(image, model, request_id)
         return await self._call(CLASSIFY, request, request.request_id, self._total({}))
 
     async def list_models(self) -> tuple[ModelInfo, ...]:
-        """As ``Client.list_models``, awaited."""
+        """As ``Client.list_models``."""
         request = ListModels(new_request_id())
         return await self._call(LIST_MODELS, request, request.request_id, self._total({}))
 
     async def is_ready(self, timeout: float = 5.0) -> bool:
-        """As ``Client.is_ready``, awaited."""
+        """As ``Client.is_ready``."""
         try:
             return await self._transport.ais_ready(timeout)
         except BusyError:

@@ -49,23 +49,26 @@ class _Received:
 
 
 class RestTransport:
-    """Blocking calls over one pool of connections; safe to share between threads."""
+    """Blocking calls over one pool of connections; safe to share between threads.
+
+    Every call raises ExplainerError, of the kind that the Problem or the bare status says.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._http = httpx.Client(base_url=connection.address.url, verify=_trust(connection))
 
     def send(self, method: Method[Q, R], request: Q, request_id: str, seconds: float | None) -> R:
-        """One call. Raises ExplainerError, of the kind that the Problem or the bare status says."""
+        """One call."""
         received = self._receive(method.to_http(request), request_id, seconds)
         return _read(method, received, self._connection.address, request_id)
 
     def stream(self, request: ExplainRequest, seconds: float | None) -> Iterator[ExplainEvent]:
-        """REST has no stream: one call, then its events together. Raises ExplainerError as ``send`` does."""
+        """REST has no stream: one call, then its events together."""
         yield from replay(self.send(EXPLAIN, request, request.request_id, seconds))
 
     def is_ready(self, seconds: float | None) -> bool:
-        """Whether ``/readyz`` says so. Raises ExplainerError for an answer other than 200 and 503."""
+        """Whether ``/readyz`` says so."""
         received = self._receive(HttpForm("GET", _READY_PATH), "", seconds)
         return _read_ready(received, self._connection.address)
 
@@ -91,24 +94,27 @@ class RestTransport:
 
 
 class AsyncRestTransport:
-    """Awaited calls over one pool of connections, which belongs to the event loop of its first call."""
+    """Awaited calls over one pool of connections, which belongs to the event loop of its first call.
+
+    Every call raises ExplainerError, of the kind that the Problem or the bare status says.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._http = httpx.AsyncClient(base_url=connection.address.url, verify=_trust(connection))
 
     async def asend(self, method: Method[Q, R], request: Q, request_id: str, seconds: float | None) -> R:
-        """One call. Raises ExplainerError, of the kind that the Problem or the bare status says."""
+        """One call."""
         received = await self._receive(method.to_http(request), request_id, seconds)
         return _read(method, received, self._connection.address, request_id)
 
     async def astream(self, request: ExplainRequest, seconds: float | None) -> AsyncIterator[ExplainEvent]:
-        """REST has no stream: one call, then its events together. Raises ExplainerError as ``asend`` does."""
+        """REST has no stream: one call, then its events together."""
         for event in replay(await self.asend(EXPLAIN, request, request.request_id, seconds)):
             yield event
 
     async def ais_ready(self, seconds: float | None) -> bool:
-        """Whether ``/readyz`` says so. Raises ExplainerError for an answer other than 200 and 503."""
+        """Whether ``/readyz`` says so."""
         received = await self._receive(HttpForm("GET", _READY_PATH), "", seconds)
         return _read_ready(received, self._connection.address)
 

@@ -48,10 +48,13 @@ def check_arrays(code: Code, name: Name) -> Iterator[str]:
     if not isinstance(name.node, Function):
         return
     claimed: set[int] = set()
-    doc = _with_what_it_is_like(code, name)
+    doc, classes = _with_what_it_is_like(code, name), _with_classes(code, name)
     for parameter, annotation in _parameters(name.node):
         dtype = _dtype_of_annotation(code, name.module, annotation)
         if dtype is None:
+            continue
+        if not _said_of(parameter, doc) and SHAPE.search(said := _said_of(parameter, classes)):
+            yield from _missing(parameter, said, dtype)
             continue
         shapes = [(where, shape) for where, said in _rests(parameter, doc) if (shape := SHAPE.search(said))]
         if not shapes:
@@ -214,14 +217,22 @@ def module_doc(code: Code, name: Name) -> str:
     return ast.get_docstring(code.modules[name.module]) or ""
 
 
-def _with_what_it_is_like(code: Code, name: Name, seen: frozenset[Name] = frozenset()) -> str:
+def _with_what_it_is_like(code: Code, name: Name) -> str:
     """Its docstring; of one that says "as ``X``" that of X too, a public name or another method of its class."""
-    doc = name.doc
+    return "\n\n".join(one.doc for one in _alike(code, name, frozenset()))
+
+
+def _with_classes(code: Code, name: Name) -> str:
+    """The docstrings of the classes of all that a docstring leads to: they may speak for their methods' parameters."""
+    return "\n\n".join(one.owner.doc for one in _alike(code, name, frozenset()) if one.owner)
+
+
+def _alike(code: Code, name: Name, seen: frozenset[Name]) -> Iterator[Name]:
+    yield name
     for alike in re.findall(r"\b[Aa]s ``([\w.]+)``", name.doc):
         for other in code.alike.get(alike.rpartition(".")[2], ()):
             if other not in seen and _answers_to(alike, name, other):
-                doc = f"{doc}\n\n{_with_what_it_is_like(code, other, seen | {name})}"
-    return doc
+                yield from _alike(code, other, seen | {name})
 
 
 def _answers_to(alike: str, name: Name, other: Name) -> bool:

@@ -79,6 +79,20 @@ def test_a_method_may_be_like_another() -> None:
     assert lacks(source.replace("{method}", "g")) == unlike
 
 
+def test_a_class_may_speak_for_what_its_methods_take_but_not_for_what_they_give() -> None:
+    source = """
+        class A:
+            '``x`` (N,) float32, everywhere.'
+            def f(self, x: Tensor) -> Pixels:
+                'Nothing.'
+        class B:
+            'B.'
+            def f(self, x: Tensor):
+                'As ``A.f``.'
+    """
+    assert lacks(ARRAYS + source.replace("\n        ", "\n")) == {"no shape of what it returns"}
+
+
 @pytest.mark.parametrize(
     ("field", "missing"),
     [

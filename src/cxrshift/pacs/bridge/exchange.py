@@ -47,8 +47,9 @@ def send_files(paths: Sequence[Path], destination: Destination) -> Iterator[Sent
 def fetch_study(url: str, study_instance_uid: str, folder: Path, *, timeout: float = 60.0) -> list[Path]:
     """Write every object of a study into ``folder`` as SOP-INSTANCE-UID.dcm, by WADO-RS; returns the files.
 
-    Raises DeliveryFailed where the archive does not answer or does not have the study, and OSError. ``timeout`` is in
-    seconds, for each answer of the archive.
+    ``timeout`` is in seconds, for each answer of the archive.
+
+    Raises DeliveryFailed where the archive does not answer or does not have the study, and OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
