@@ -47,9 +47,9 @@ def send_files(paths: Sequence[Path], destination: Destination) -> Iterator[Sent
 def fetch_study(url: str, study_instance_uid: str, folder: Path, *, timeout: float = 60.0) -> list[Path]:
     """Write every object of a study into ``folder`` as SOP-INSTANCE-UID.dcm, by WADO-RS; returns the files.
 
-    ``timeout`` is in seconds, for each answer of the archive.
-
     Raises DeliveryFailed where the archive does not answer or does not have the study, and OSError.
+
+    Each answer of the archive may take ``timeout`` seconds.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
