@@ -116,7 +116,9 @@ def check_fields(code: Code, name: Name) -> Iterator[str]:
     elif words_of(annotation) & code.numbers:
         if not said:
             yield "no meaning"
-        elif not UNITS.search(said) and not SHARED_UNIT.search(name.owner.doc.split("\n\n")[0]):
+        elif not UNITS.search(f"{said} {' '.join(NAMED_UNIT.findall(field))}") and not SHARED_UNIT.search(
+            name.owner.doc.split("\n\n")[0]
+        ):
             yield "neither range nor units"
     elif name.is_library and not said and not any(_said_of(field, doc) for doc in code.inherited(name.owner)):
         yield "no meaning"

@@ -99,6 +99,8 @@ def test_a_class_may_speak_for_what_its_methods_take_but_not_for_what_they_give(
         ("x: int", {"no meaning"}),
         ("x: int\n    'The x.'", {"neither range nor units"}),
         ("x: int\n    'Bytes.'", set()),
+        ("free_bytes: int\n    'The x.'", set()),
+        ("free_bytes: int", {"no meaning"}),
         ("x: float | None = None\n    'In [0, 1].'", set()),
         ("x: tuple[int, int]", {"no meaning"}),
         ("x: NDArray[np.float32]\n    'The x.'", {"no shape"}),

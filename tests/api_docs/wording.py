@@ -29,7 +29,7 @@ UNITS = re.compile(
 )
 """A range or a unit: what a number is a number of."""
 
-NAMED_UNIT = re.compile(r"seconds|bytes|pixels")
+NAMED_UNIT = re.compile(r"seconds|days|bytes|pixels")
 """Names of numbers that say their unit."""
 
 SHARED_UNIT = re.compile(r"\b(?:seconds|pixels|bytes|units)\b|\[0, 1\]", re.IGNORECASE)
