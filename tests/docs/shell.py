@@ -21,7 +21,22 @@ from tests.deploy.code_facts import image_targets
 from tests.docs.blocks import ROOT
 
 ORDINARY: Final = frozenset(
-    {"base64", "cat", "cd", "chmod", "curl", "docker", "echo", "export", "git", "grpcurl", "kubectl", "ls", "mkdir"}
+    {
+        "base64",
+        "cat",
+        "cd",
+        "chmod",
+        "cp",
+        "curl",
+        "docker",
+        "echo",
+        "export",
+        "git",
+        "grpcurl",
+        "kubectl",
+        "ls",
+        "mkdir",
+    }
     | {"pip", "printf", "python3", "source", "unset"}
 )
 """Commands that are not this project's. One that is not here is new, or a slip of the pen."""

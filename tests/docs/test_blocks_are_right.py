@@ -18,7 +18,8 @@ REASONS: Final = (
     r"needs docker",
     r"needs a cluster",
     r"needs a GPU",
-    r"needs a network of its own",
+    r"needs a package index",
+    r"needs the published files",
     r"needs an archive at that address",
     r"takes minutes",
     r"\S+\.py runs it",
@@ -26,7 +27,7 @@ REASONS: Final = (
     r"names keys or files that are the reader's own",
 )
 """Why a block may stay unrun; each says what is missing on an ordinary machine in a quick test."""
-MOST_UNRUN: Final = 20
+MOST_UNRUN: Final = 26
 
 
 def test_there_are_blocks_in_the_readme_and_in_the_docs() -> None:
@@ -62,9 +63,9 @@ def test_few_blocks_stay_unrun() -> None:
     assert len(unrun) <= MOST_UNRUN, "\n".join(unrun)
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_what_a_page_mentions_in_running_text_exists(page: Path) -> None:
-    text = page.read_text("utf-8")
+@pytest.mark.parametrize("document", pages(), ids=lambda document: document.name)
+def test_what_a_page_mentions_in_running_text_exists(document: Path) -> None:
+    text = document.read_text("utf-8")
     for name in set(re.findall(r"CXRSHIFT_[A-Z_]*[A-Z]", text)):
         assert_variable(name)
     for mentioned in set(re.findall(r"`(cxrshift [a-z][^`]*|make [a-z][^`]*)`", text.replace("\n", " "))):

@@ -20,14 +20,15 @@ def stack() -> Iterator[Stack]:
         yield running
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    "page",
+    "document",
     [page for page in pages() if any(block.is_run for block in blocks_of(page))],
-    ids=lambda page: str(page.relative_to(ROOT)),
+    ids=lambda document: str(document.relative_to(ROOT)),
 )
-def test_the_blocks_of_a_page_run_in_order(page: Path, stack: Stack, tmp_path: Path) -> None:
+def test_the_blocks_of_a_page_run_in_order(document: Path, stack: Stack, tmp_path: Path) -> None:
     folder = tmp_path / "reader"
     folder.mkdir()
     with Workplace(folder, stack) as place:
-        for block in blocks_of(page):
+        for block in blocks_of(document):
             place.run(block)

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import trustme
+
 from cxrshift.demo import to_png
 from cxrshift.phantom import generate
 from cxrshift.serving.stack import Stack
@@ -20,9 +22,19 @@ from tests.docs.blocks import IN_BACKGROUND, ROOT, Block
 from tests.pacs.films import film
 from tests.ports import quiet_ports
 
-SECONDS = 90.0
+SECONDS = 300.0
+"""That a block, or the start of what serves, may take."""
 BRIDGE_PORTS = ("11112", "8080", "8003")
 """DIMSE, STOW-RS and metrics of the bridge, as the pages have them."""
+
+READINGS = "example,reader,arm,target,label_name,confidence,correct_feature\n" + "".join(
+    f"{example},{reader},{arm},Mass,{label} Positive,{2 + (example + shift) % 3},{3 + shift * (example % 2)}\n"
+    for label in ("True", "False")
+    for example in (range(8) if label == "True" else range(8, 16))
+    for reader in ("A", "B")
+    for shift, arm in enumerate(("Traditional", "Latent Shift"))
+)
+"""A study of two readers and sixteen examples, as evaluate reader-study reads it."""
 
 
 class Workplace:
@@ -91,13 +103,21 @@ class Workplace:
             time.sleep(0.05)
 
     def _lay_out(self) -> None:
-        """The files that the pages speak of."""
-        (self._folder / "chest.dcm").write_bytes(film(18))
-        (self._folder / "chest.png").write_bytes(to_png(generate(18)))
-        study = self._folder / "study_folder"
-        study.mkdir()
+        """The files that the pages speak of, made of phantoms."""
+        picture = to_png(generate(18))
+        lay(self._folder / "chest.dcm", film(18))
+        lay(self._folder / "chest.png", picture)
+        lay(self._folder / "out/demo/radiograph.png", picture)
         for number in (19, 20):
-            (study / f"{number}.dcm").write_bytes(film(number))
+            lay(self._folder / f"study_folder/{number}.dcm", film(number))
+        lay(self._folder / "study/readings.csv", READINGS.encode())
+        trustme.CA().cert_pem.write_to_path(str(self._folder / "ca.pem"))
+
+
+def lay(file: Path, content: bytes) -> None:
+    """Write a file, and the folders that it stands in."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
 
 
 def substitutes(stack: Stack) -> Mapping[str, str]:
