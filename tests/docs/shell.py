@@ -99,7 +99,7 @@ def check_cxrshift(arguments: list[str], *, whole: bool = True) -> None:
     ``whole`` = every argument that must be given is; a mention in running text need not be. Paths are not looked at:
     that a file is there is for whoever runs the line.
     """
-    command: Any = get_command(app)
+    command = command_tree()
     context: Any = command.context_class(command, info_name="cxrshift")
     words = [word for word in arguments if not word.startswith("$") and word not in ("...", "…")]
     while isinstance(command, TyperGroup):
@@ -115,6 +115,12 @@ def check_cxrshift(arguments: list[str], *, whole: bool = True) -> None:
         command, context = found, command.context_class(found, parent=context, info_name=name)
     if "--help" not in words:
         _check_values(command, context, words, whole)
+
+
+@cache
+def command_tree() -> Any:
+    """The command and all that is beneath it, of typer's own classes."""
+    return get_command(app)
 
 
 def _check_values(command: Any, context: Any, words: list[str], whole: bool) -> None:
@@ -141,15 +147,19 @@ def _check_make(arguments: list[str]) -> None:
 
 
 def _check_python(arguments: list[str]) -> None:
-    assert arguments[0] == "-m", "pages run modules"
-    module, *rest = arguments[1:]
-    if module in ("pip", "venv", "pytest", "http.server"):
-        _check_paths(rest)
-        return
-    source = module_file(module)
+    """A module or a file that is there, with options that stand in its source or in what it imports from beside it."""
+    if arguments[0] == "-m":
+        module, *rest = arguments[1:]
+        if module in ("pip", "venv", "pytest", "http.server"):
+            _check_paths(rest)
+            return
+        source = module_file(module)
+    else:
+        source, *rest = ROOT / arguments[0], *arguments[1:]
+        assert source.is_file(), f"there is no {arguments[0]}"
     known = set(re.findall(r'"(--[a-z0-9-]+)"', source.read_text("utf-8") + _shared_options(source)))
     for word in rest:
-        assert not word.startswith("--") or word.split("=")[0] in known, f"python -m {module} has no option {word}"
+        assert not str(word).startswith("--") or str(word).split("=")[0] in known, f"{source.name} has no option {word}"
 
 
 def module_file(module: str) -> Path:

@@ -86,6 +86,7 @@ def test_what_a_page_mentions_in_running_text_exists(document: Path) -> None:
         "cxrshift models import",
         "make tset",
         "python -m benchmarks.loud",
+        "python tools/method_fgure.py out.webp",
         "python -m benchmarks.load --saok 3",
         "docker build --target tpu .",
         "docker compose -f compose.tsl.yaml up",

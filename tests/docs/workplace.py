@@ -111,6 +111,9 @@ class Workplace:
         for number in (19, 20):
             lay(self._folder / f"study_folder/{number}.dcm", film(number))
         lay(self._folder / "study/readings.csv", READINGS.encode())
+        for part in ("examples", "tools"):  # what stands in a clone, where the pages' commands are given
+            if (ROOT / part).is_dir():
+                (self._folder / part).symlink_to(ROOT / part)
         trustme.CA().cert_pem.write_to_path(str(self._folder / "ca.pem"))
 
 
