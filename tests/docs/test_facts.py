@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from cxrshift.config import Settings
 from cxrshift.core import profiles
 from cxrshift.gateway.forms import EXPLAIN_FORMS
 from cxrshift.gateway.rest_query import ExplainQuery
-from cxrshift.gateway.status import STATUSES
+from cxrshift.gateway.status import HTTP_TITLES, STATUSES
 from cxrshift.image import dicom_kinds
 from cxrshift.image.dicom import TRANSFER_SYNTAXES
 from cxrshift.models.folders import find_model
@@ -74,6 +75,33 @@ def test_the_codes_of_the_api_page_have_the_statuses_of_the_service() -> None:
 def test_the_methods_of_the_api_page_are_those_of_the_contract() -> None:
     methods = {method.name for method in DESCRIPTOR.services_by_name["Explainer"].methods}
     assert methods <= table_names(section("api.md", "Over gRPC"))
+
+
+def test_the_statuses_that_only_http_has_are_told() -> None:
+    told = re.search(r"REST also has (.*?) of its", text_of("api.md"))
+    assert told is not None
+    assert {int(code) for code in re.findall(r"\d{3}", told[1])} == set(HTTP_TITLES)
+
+
+def test_the_page_of_settings_has_every_setting_and_its_default() -> None:
+    gateway = text_of("settings.md").partition("## Of the other programs")[0]
+    told: dict[str, str] = {}
+    for names, defaults in re.findall(r"^\| (`CXRSHIFT_[^|]+) \|([^|]*)\|", gateway, re.MULTILINE):
+        each = re.split(r", (?=[^]]*$)", defaults.strip()) if "[" not in defaults else [defaults.strip()]
+        variables = re.findall(r"CXRSHIFT_([A-Z_]+)", names)
+        told |= dict(zip(variables, each * (len(variables) if len(each) == 1 else 1), strict=True))
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        if isinstance(default, int) and name.endswith("_bytes"):
+            assert told[name.upper()] == f"{default >> 20} MiB"
+        elif isinstance(default, int | float):
+            assert float(told[name.upper()]) == default, name
+        else:
+            assert told[name.upper()].strip("` ") in (*_ways_to_write(default), "(discovery)"), name
+
+
+def _ways_to_write(default: object) -> tuple[str, str]:
+    return "" if default is None else str(default), json.dumps(default) if isinstance(default, tuple) else ""
 
 
 def test_the_client_page_knows_every_code() -> None:
