@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,6 +24,7 @@ from tests.ports import quiet_ports
 
 SECONDS = 300.0
 """That a block, or the start of what serves, may take."""
+EXAMPLE_KEY = "9f2c41d0"
 BRIDGE_PORTS = ("11112", "8080", "8003")
 """DIMSE, STOW-RS and metrics of the bridge, as the pages have them."""
 
@@ -59,7 +60,7 @@ class Workplace:
     def run(self, block: Block) -> None:
         """Run a block, or write the file that it is. Raises AssertionError with what the block printed."""
         text = block.text
-        for ours, theirs in self._substitutes.items():
+        for ours, theirs in (self._substitutes | self._own_key()).items():
             text = text.replace(ours, theirs)
         if "file" in block.marks:
             (self._folder / block.marks["file"]).write_text(text, "utf-8")
@@ -70,6 +71,12 @@ class Workplace:
                 block,
                 ["bash", "-euo", "pipefail", "-c", text] if block.language == "sh" else [sys.executable, "-c", text],
             )
+
+    def _own_key(self) -> dict[str, str]:
+        """The id of a key that the pages show, and the one that ``cxrshift keys create`` gave to the key made here."""
+        file = self._folder / "api-keys.toml"
+        found = re.search(r'^id = "([0-9a-f]{8})"', file.read_text("utf-8"), re.MULTILINE) if file.exists() else None
+        return {EXAMPLE_KEY: found[1]} if found else {}
 
     def _finish(self, block: Block, command: list[str]) -> None:
         done = subprocess.run(
@@ -123,7 +130,7 @@ def lay(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
 
-def substitutes(stack: Stack) -> Mapping[str, str]:
+def substitutes(stack: Stack) -> dict[str, str]:
     """What stands in the pages, and what it is while the tests run: the service is on free ports here."""
     bridge = dict(zip(BRIDGE_PORTS, map(str, quiet_ports(len(BRIDGE_PORTS))), strict=True))
     return {
@@ -148,5 +155,5 @@ def environment(folder: Path, stack: Stack) -> dict[str, str]:
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), str(tools), os.environ["PATH"])),
         "CXRSHIFT_SERVER": f"grpc://{stack.grpc_target}",
         "HOME": str(folder.parent / f"{folder.name}-tools"),
-        "OMP_NUM_THREADS": "2",
+        "OMP_NUM_THREADS": "1",
     }
