@@ -94,6 +94,8 @@ def test_the_page_of_settings_has_every_setting_and_its_default() -> None:
         default = field.default
         if isinstance(default, int) and name.endswith("_bytes"):
             assert told[name.upper()] == f"{default >> 20} MiB"
+        elif isinstance(default, bool):
+            assert told[name.upper()].strip() == str(default).lower(), name
         elif isinstance(default, int | float):
             assert float(told[name.upper()]) == default, name
         else:
