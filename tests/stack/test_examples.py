@@ -119,27 +119,16 @@ def explain_all(folder: Path, out: Path, target: str, *arguments: object) -> lis
 
 
 @pytest.mark.timeout(120)
-def test_an_overloaded_service_and_a_torn_file_cost_no_other_file_its_answer(
-    stack: Stack, folder: Path, tmp_path: Path
-) -> None:
-    with gateway_before(stack, max_in_flight="1", queue="0") as gateway:
-        asked = explain_all(folder, tmp_path, gateway.grpc_target, "--in-flight", 3)
-        done = subprocess.run(asked, timeout=SECONDS, check=False)
-        assert metric(gateway, 'cxrshift_problems_total{code="OVERLOADED"}') > 0
-    assert done.returncode == 1
-    assert outcomes(tmp_path) == {"explained": IMAGES, "refused": 1}
-
-
-@pytest.mark.timeout(120)
-def test_a_service_that_is_killed_and_started_again_costs_no_file_its_answer(
+def test_overload_a_torn_file_and_a_killed_service_cost_no_other_file_its_answer(
     stack: Stack, folder: Path, tmp_path: Path
 ) -> None:
     (port,) = free_ports(1)
-    started = explain_all(folder, tmp_path, f"127.0.0.1:{port}", "--in-flight", 2)
+    started = explain_all(folder, tmp_path, f"127.0.0.1:{port}", "--in-flight", 3)
     with subprocess.Popen(started, stderr=subprocess.PIPE, text=True) as platform:  # ahead of the service itself
         assert platform.stderr is not None
-        with gateway_before(stack, port=port) as gateway:
+        with gateway_before(stack, port=port, max_in_flight="1", queue="0") as gateway:
             wait_for_files(platform.stderr, 3)
+            assert metric(gateway, 'cxrshift_problems_total{code="OVERLOADED"}') > 0
             os.killpg(gateway.pid, signal.SIGKILL)
         with gateway_before(stack, port=port) as gateway:
             wait_for_files(platform.stderr, IMAGES + 1)
