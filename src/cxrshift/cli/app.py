@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import classify, evaluate, explain, keys, models, pacs, serve, torchserve, train
+from . import classify, doctor, evaluate, explain, keys, models, pacs, serve, torchserve, train
 from .exits import EXIT_CODES
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command(epilog=explain.EPILOG)(explain.explain)
 app.command(epilog=classify.EPILOG)(classify.classify)
 app.command(epilog=serve.EPILOG)(serve.serve)
 app.command(epilog=torchserve.EPILOG)(torchserve.torchserve)
+app.command(epilog=doctor.EPILOG)(doctor.doctor)
 app.add_typer(models.app, name="models", help="List, fetch and build models.")
 app.add_typer(keys.app, name="keys")
 app.add_typer(pacs.app, name="pacs")

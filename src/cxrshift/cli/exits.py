@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import IntEnum
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
 
 import typer
 
 from .console import Screen
+
+if TYPE_CHECKING:
+    from cxrshift_client.errors import ExplainerError
 
 
 class ExitCode(IntEnum):
@@ -28,33 +32,72 @@ _EVERYTHING = "pip install 'cxrshift[bridge,onnx,server,train,xrv]'"
 EXIT_CODES = "Exit codes: 0 all done, 1 some failed, 2 wrong option or model, 3 no service answers."
 
 
+class Trouble(StrEnum):
+    """The codes of ``--json`` problems that are none of the service's (cxrshift_api.types.ProblemCode)."""
+
+    USAGE = "USAGE"
+    """An option or argument is wrong."""
+    MODEL = "MODEL"
+    """A model is not there, or must not be served."""
+    SETTINGS = "SETTINGS"
+    """A file of settings or of keys, or something else that was named, is wrong."""
+    MISSING_PACKAGE = "MISSING_PACKAGE"
+    """An extra is not installed."""
+    FILE = "FILE"
+    """A file or folder cannot be read or written."""
+    NOT_STARTED = "NOT_STARTED"
+    """A service did not start, or a part of it died."""
+    INTERRUPTED = "INTERRUPTED"
+    """Ctrl-C."""
+
+
 @contextmanager
 def errors_told(screen: Screen) -> Iterator[None]:
     """Errors that end a command: one line each, with what to do about it, and the exit code."""
-    from cxrshift_client.errors import AccessError, ExplainerError, RequestError, UnreachableError
+    from cxrshift_client.errors import ExplainerError
 
     from ..errors import CxrshiftError
 
     try:
         yield
-    except UnreachableError as error:
-        screen.fail(f"{error.problem.message} To work without a service, add --local.")
-        raise typer.Exit(ExitCode.UNREACHABLE) from error
-    except AccessError as error:
-        screen.fail(f"{error} Put an API key or token into a file and name it in CXRSHIFT_TOKEN_FILE.")
-        raise typer.Exit(ExitCode.USAGE) from error
-    except ExplainerError as error:
-        screen.fail(str(error))
-        raise typer.Exit(ExitCode.USAGE if isinstance(error, RequestError) else ExitCode.SOME_FAILED) from error
-    except CxrshiftError as error:
-        screen.fail(str(error))
-        raise typer.Exit(ExitCode.USAGE) from error
-    except ModuleNotFoundError as error:
-        screen.fail(f"This needs {error.name}, which is not installed: {_EVERYTHING} has everything.")
-        raise typer.Exit(ExitCode.USAGE) from error
-    except OSError as error:
-        screen.fail(say_os_error(error))
-        raise typer.Exit(ExitCode.SOME_FAILED) from error
+    except (ExplainerError, CxrshiftError, ModuleNotFoundError, OSError) as error:
+        code, line, exit_code = describe(error)
+        screen.end(code, line, exit_code)
+        raise typer.Exit(exit_code) from error
+
+
+def describe(error: Exception) -> tuple[str, str, ExitCode]:
+    """An error's code, its line with what to do, and the exit code."""
+    from cxrshift_client.errors import ExplainerError
+
+    if isinstance(error, ExplainerError):
+        return _describe_answer(error)
+    if isinstance(error, ModuleNotFoundError):
+        line = f"This needs {error.name}, which is not installed: {_EVERYTHING} has everything."
+        return Trouble.MISSING_PACKAGE, line, ExitCode.USAGE
+    if isinstance(error, OSError):
+        return Trouble.FILE, say_os_error(error), ExitCode.SOME_FAILED
+    return _describe_own(error)
+
+
+def _describe_answer(error: ExplainerError) -> tuple[str, str, ExitCode]:
+    from cxrshift_client.errors import AccessError, RequestError, UnreachableError
+
+    code = error.problem.code.value
+    if isinstance(error, UnreachableError):
+        return code, f"{error.problem.message} To work without a service, add --local.", ExitCode.UNREACHABLE
+    if isinstance(error, AccessError):
+        remedy = "Put an API key or token into a file and name it in CXRSHIFT_TOKEN_FILE."
+        return code, f"{error} {remedy}", ExitCode.USAGE
+    return code, str(error), ExitCode.USAGE if isinstance(error, RequestError) else ExitCode.SOME_FAILED
+
+
+def _describe_own(error: Exception) -> tuple[str, str, ExitCode]:
+    from ..errors import CodedError, ModelError
+
+    if isinstance(error, CodedError):
+        return error.code.value, str(error), ExitCode.USAGE
+    return Trouble.MODEL if isinstance(error, ModelError) else Trouble.SETTINGS, str(error), ExitCode.USAGE
 
 
 def say_os_error(error: OSError) -> str:

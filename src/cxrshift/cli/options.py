@@ -69,6 +69,10 @@ InFlight = Annotated[
     int, typer.Option("--in-flight", min=1, max=256, metavar="N", help="Files worked on at the same time.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON for each result.")]
+AsJsonDocument = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+AsJsonEvents = Annotated[
+    bool, typer.Option("--json", help="Print a line of JSON for each thing that happens, such as ready and stopped.")
+]
 RuntimeName = Annotated[
     Literal["", "auto", "torch", "torch-graph", "onnxruntime", "tensorrt", "openvino"],
     typer.Option(

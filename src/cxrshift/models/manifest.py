@@ -29,6 +29,7 @@ width = 32
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import tomllib
@@ -174,6 +175,14 @@ def write_manifest(manifest: Manifest, folder: Path) -> Path:
     path = folder / FILE_NAME
     path.write_bytes(content)
     return path
+
+
+def fingerprint(manifest: Manifest) -> str:
+    """The SHA-256 of what decides the networks: their kind, their arguments, the SHA-256 of every file."""
+    files = sorted((file.name, file.sha256) for file in manifest.files)
+    networks = {name: dict(arguments) for name, arguments in manifest.networks.items()}
+    parts = [manifest.kind, manifest.input_size, manifest.input_range, files, networks]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _findings(document: Table) -> tuple[ManifestFinding, ...]:
