@@ -11,7 +11,8 @@ import typer
 from rich.text import Text
 
 from .console import Screen
-from .exits import EXIT_CODES, ExitCode, errors_told
+from .examples import epilog
+from .exits import ExitCode, errors_told
 from .options import DEFAULT_SERVER, AsJson, Files, InFlight, Local, ModelName, Seconds, Server
 
 if TYPE_CHECKING:
@@ -20,17 +21,12 @@ if TYPE_CHECKING:
     from .askers import Asker
     from .work import Done
 
-EPILOG = f"""
-[bold]Examples[/bold]
-
-cxrshift classify chest.dcm
-
-cxrshift classify study/*.png --local --model phantom --json
-
-A score is in 0 to 1; in bold where it reaches the finding's operating point.
-
-{EXIT_CODES}
-"""
+EPILOG = epilog(
+    "cxrshift classify chest.dcm",
+    "cxrshift classify study_folder/*.png --local --model phantom",
+    "cxrshift classify chest.dcm --json",
+    notes="A score is in 0 to 1; in bold where it reaches the finding's operating point.",
+)
 
 
 def classify(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -71,6 +71,18 @@ class Screen:
         hidden = self.as_json or not console.is_terminal
         with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
             yield Bar(progress, progress.add_task(what, total=total))
+
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[Callable[[], None]]:
+        """A turning sign on standard error until the function given is called; nothing where no terminal looks on."""
+        status = self._err.status(what) if self._err.is_terminal and not self.as_json else None
+        end: Callable[[], None] = status.stop if status else lambda: None
+        if status:
+            status.start()
+        try:
+            yield end
+        finally:
+            end()
 
 
 class Bar:

@@ -45,6 +45,8 @@ class Trouble(StrEnum):
     """An extra is not installed."""
     FILE = "FILE"
     """A file or folder cannot be read or written."""
+    NOT_STORED = "NOT_STORED"
+    """An archive did not take a file."""
     NOT_STARTED = "NOT_STARTED"
     """A service did not start, or a part of it died."""
     INTERRUPTED = "INTERRUPTED"

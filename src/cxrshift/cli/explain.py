@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from .completion import complete_findings
 from .console import Screen
-from .exits import EXIT_CODES, ExitCode, errors_told
+from .examples import epilog
+from .exits import ExitCode, errors_told
 from .options import (
     DEFAULT_SERVER,
     AsJson,
@@ -36,26 +38,18 @@ if TYPE_CHECKING:
     from .dicom_files import ObjectWriter
     from .work import Done
 
-EPILOG = f"""
-[bold]Examples[/bold]
-
-cxrshift explain chest.dcm --finding Effusion
-
-cxrshift explain study_folder/ --out out --server http://explainer.example:8000
-
-cxrshift explain chest.png --local --profile fixed --lambda-min -8 --lambda-max 8
-
-cxrshift explain chest.dcm --saliency input-gradient --saliency integrated-gradients
-
-cxrshift explain chest.dcm --dicom objects
-
-For each file and finding, DIR/FILE/FINDING holds frames.gif, frames.webp, overlay.png, curve.png and \
-explanation.json, with --saliency also KIND.png and sheet.png, with --mp4 also frames.mp4. With --dicom, \
-OBJECTS/FILE/FINDING holds stack.dcm, overlay.dcm and report.dcm, in the radiograph's own study. Images are synthetic \
-and not for diagnosis.
-
-{EXIT_CODES}
-"""
+EPILOG = epilog(
+    "cxrshift explain chest.dcm --finding Effusion",
+    "cxrshift explain study_folder/ --out out --server http://explainer.example:8000",
+    "cxrshift explain chest.png --local --profile fixed --lambda-min -8 --lambda-max 8",
+    "cxrshift explain chest.dcm --saliency input-gradient --saliency integrated-gradients",
+    "cxrshift explain chest.dcm --dicom objects",
+    "cxrshift explain chest.dcm --json",
+    notes="For each file and finding, DIR/FILE/FINDING holds frames.gif, frames.webp, overlay.png, curve.png and "
+    "explanation.json, with --saliency also KIND.png and sheet.png, with --mp4 also frames.mp4. With --dicom, "
+    "OBJECTS/FILE/FINDING holds stack.dcm, overlay.dcm and report.dcm, in the radiograph's own study. Images are "
+    "synthetic and not for diagnosis.",
+)
 _SEARCH = "How far the shift goes"
 
 
@@ -68,6 +62,7 @@ def explain(
             "-f",
             metavar="FINDING",
             help="A finding to explain; may be given several times.",
+            autocompletion=complete_findings,
             show_default="every finding at or above its operating point, else the highest",
         ),
     ] = None,

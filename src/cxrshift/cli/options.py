@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..defaults import DEFAULT_MODEL
+from .completion import complete_models
+
 ProfileName = Literal["two-sided", "latentshift", "gifsplanation", "fixed"]
 HeatmapName = Literal["max", "mean", "first-to-last", "integrated"]
 
@@ -51,7 +54,8 @@ ModelName = Annotated[
         "-m",
         metavar="MODEL",
         help="A served model; with --local an installed one, or a model folder written ./FOLDER.",
-        show_default="the service's own; with --local phantom",
+        show_default=f"the service's own; with --local {DEFAULT_MODEL}",
+        autocompletion=complete_models,
         rich_help_panel="Who answers",
     ),
 ]

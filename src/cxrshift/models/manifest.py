@@ -43,11 +43,11 @@ from cxrshift_api.types import FileDigest
 
 from ..core.limits import QualityLimits
 from ..errors import ManifestError
+from .names import FILE_NAME as FILE_NAME
+from .names import NAME_PATTERN as NAME_PATTERN
 from .toml_fields import Table
 
-FILE_NAME = "manifest.toml"
 CARD_NAME = "README.md"
-NAME_PATTERN = r"[a-z0-9][a-z0-9._-]{0,63}"
 MAX_BYTES = 1 << 20
 
 NetworkArgument = int | float | str | bool | tuple[float, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +44,17 @@ def send_files(paths: Sequence[Path], destination: Destination) -> Iterator[Sent
             yield Sent(path)
 
 
-def fetch_study(url: str, study_instance_uid: str, folder: Path, *, timeout: float = 60.0) -> list[Path]:
+def fetch_study(
+    url: str,
+    study_instance_uid: str,
+    folder: Path,
+    *,
+    timeout: float = 60.0,
+    progress: Callable[[int], None] = lambda count: None,
+) -> list[Path]:
     """Write every object of a study into ``folder`` as SOP-INSTANCE-UID.dcm, by WADO-RS; returns the files.
+
+    ``progress`` hears how many are written, after each.
 
     Raises DeliveryFailed where the archive does not answer or does not have the study, and OSError.
     """
@@ -61,6 +70,7 @@ def fetch_study(url: str, study_instance_uid: str, folder: Path, *, timeout: flo
                 path = folder / f"{dataset.SOPInstanceUID}.dcm"
                 path.write_bytes(buffer.getvalue())
                 written.append(path)
+                progress(len(written))
     except requests.HTTPError as error:
         code = http_status(error)
         if code == requests.codes.not_found:
