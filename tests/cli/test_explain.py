@@ -120,7 +120,7 @@ def test_json_is_one_object_for_each_file(service: Service, chest: Path, tmp_pat
 def test_a_bad_file_gets_its_own_line_and_the_others_go_on(service: Service, chest: Path, tmp_path: Path) -> None:
     def answer(request: Request) -> Answer:
         if isinstance(request, ExplainRequest) and request.image == b"text":
-            return Problem(ProblemCode.UNKNOWN_FINDING, "The model knows Mass.")
+            return Problem(ProblemCode.INVALID_IMAGE, "Send a radiograph.")
         return plain_answer(request)
 
     service.answer = answer
@@ -130,7 +130,7 @@ def test_a_bad_file_gets_its_own_line_and_the_others_go_on(service: Service, che
     assert done.exit_code == 1
     assert done.stdout.count("Cardiomegaly") == 2  # the finding and its folder
     first, second = done.stderr.splitlines()
-    assert first == f"file 1 of 3, {tmp_path}/notes.txt: UNKNOWN_FINDING: The model knows Mass."
+    assert first == f"file 1 of 3, {tmp_path}/notes.txt: INVALID_IMAGE: Send a radiograph."
     assert second.startswith(f"file 3 of 3, {tmp_path}/gone.png: INVALID_REQUEST: {tmp_path}/gone.png: No such file")
 
 
@@ -143,7 +143,7 @@ def test_a_folder_stands_for_the_radiographs_in_it(service: Service, chest: Path
     (tmp_path / "empty").mkdir()
     none = run("explain", tmp_path / "empty", "--server", service.address)
     assert none.exit_code == 2
-    assert "there is no radiograph among its 0 files" in none.stderr
+    assert "the folder is empty; name one with DICOM, PNG, JPEG or NPY files." in none.stderr
 
 
 def test_several_files_are_under_way_at_once_and_told_in_order(service: Service, chest: Path, tmp_path: Path) -> None:
@@ -221,9 +221,10 @@ def test_local_explains_and_classifies_without_a_service(chest: Path, tmp_path: 
     scores = run("classify", *files, "--local", "-m", model)
     assert scores.exit_code == 1
     assert "Effusion 0." in scores.stdout
-    unknown = run("explain", chest, "--local", "-m", model, "-f", "Gout", "-o", out)
-    assert unknown.exit_code == 1
-    assert "UNKNOWN_FINDING: The model toy does not know that finding; it knows Effusion, Mass." in unknown.stderr
+    unknown = run("explain", *files, "--local", "-m", model, "-f", "Gout", "-o", out)
+    assert unknown.exit_code == 2  # no file can mend it: it is told once
+    told = "UNKNOWN_FINDING: The model toy does not know that finding; it knows Effusion, Mass. Asked for: Gout.\n"
+    assert unknown.stderr == told
 
 
 def test_a_model_that_is_not_installed_is_a_usage_error_that_lists_those_that_are(chest: Path) -> None:

@@ -12,6 +12,7 @@ from .examples import epilog
 from .group import EXPLAIN, HELP, MEASURE, MODELS, SERVE, Root
 
 app = typer.Typer(
+    name="cxrshift",
     cls=Root,
     no_args_is_help=True,
     rich_markup_mode="rich",

@@ -24,6 +24,20 @@ def complete_models(incomplete: str) -> list[Completion]:
     return [(name, summary) for name, summary in found if name.startswith(incomplete)]
 
 
+def complete_runtimes(incomplete: str) -> list[str]:
+    """What may run networks, without the empty name that stands for the model's own choice."""
+    from .options import RUNTIMES
+
+    return [name for name in RUNTIMES if name.startswith(incomplete)]
+
+
+def complete_precisions(incomplete: str) -> list[str]:
+    """Of networks' products, likewise."""
+    from .options import PRECISIONS
+
+    return [name for name in PRECISIONS if name.startswith(incomplete)]
+
+
 def complete_findings(context: typer.Context, incomplete: str) -> list[Completion]:
     """The findings that the chosen model was trained on, by default those of the default model."""
     manifest = read(model_folder(str(context.params.get("model") or "") or DEFAULT_MODEL))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -75,6 +76,8 @@ def explain(
     frames: Annotated[
         int | None,
         typer.Option(
+            min=2,
+            max=101,
             metavar="N",
             help="Pictures along the shift, 2 to 101.",
             show_default="10 or 11, by profile",
@@ -85,6 +88,7 @@ def explain(
         float | None,
         typer.Option(
             metavar="λ",
+            max=0.0,
             help="With --profile fixed: the most negative shift, at most 0, in the model's own unit.",
             show_default=False,
             rich_help_panel=_SEARCH,
@@ -94,6 +98,7 @@ def explain(
         float | None,
         typer.Option(
             metavar="λ",
+            min=0.0,
             help="With --profile fixed: the most positive shift, at least 0, in the model's own unit.",
             show_default=False,
             rich_help_panel=_SEARCH,
@@ -103,6 +108,8 @@ def explain(
         float | None,
         typer.Option(
             metavar="SCORE",
+            min=0.0,
+            max=1.0,
             help="With --profile two-sided: stop where the score has changed by this much, above 0, at most 1.",
             show_default=False,
             rich_help_panel=_SEARCH,
@@ -112,6 +119,8 @@ def explain(
         float | None,
         typer.Option(
             metavar="SHARE",
+            min=0.0,
+            max=1.0,
             help="With --profile two-sided: stop where this share of the brightness has changed, above 0, at most 1.",
             show_default=False,
             rich_help_panel=_SEARCH,
@@ -178,7 +187,8 @@ def explain(
         "source_frame": source_frame,
         "least_frames": least_frames,
     }
-    with errors_told(screen):
+    with errors_told(screen), _findings_named(finding or []):
+        check_search(choices)
         from ..render.video import require_video
         from .askers import open_asker
         from .dicom_files import ObjectWriter
@@ -191,11 +201,38 @@ def explain(
         write = partial(write_explanation, npz=npz, mp4=mp4)
         objects = None if dicom is None else ObjectWriter(dicom, segmentation=segmentation)
         with open_asker(server, model, local=local, timeout=timeout) as asker:
+            out.mkdir(parents=True, exist_ok=True)  # now, rather than after the first explanation
             failures = explain_files(
                 asker, files, choices, out, write=write, objects=objects, in_flight=in_flight, screen=screen
             )
     if failures:
         raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+@contextmanager
+def _findings_named(findings: Sequence[str]) -> Iterator[None]:
+    """A service never repeats a word that it does not know, for logs are kept; here nobody else listens."""
+    from cxrshift_api.types import Problem, ProblemCode
+    from cxrshift_client.errors import RequestError
+
+    try:
+        yield
+    except RequestError as error:
+        if error.problem.code is not ProblemCode.UNKNOWN_FINDING:
+            raise
+        message = f"{error.problem.message} Asked for: {', '.join(findings)}."
+        raise RequestError(Problem(error.problem.code, message), error.request_id) from error
+
+
+def check_search(choices: Choices) -> None:
+    """Refuse options that do not go together, before anything is asked. Raises typer.BadParameter."""
+    profile = choices["profile"]
+    if profile != "fixed" and (choices["lambda_min"] is not None or choices["lambda_max"] is not None):
+        raise typer.BadParameter("--lambda-min and --lambda-max go with --profile fixed.")
+    if profile == "fixed" and not (choices["lambda_min"] or choices["lambda_max"]):
+        raise typer.BadParameter("--profile fixed needs --lambda-min below 0, --lambda-max above 0, or both.")
+    if profile != "two-sided" and (choices["target_change"] is not None or choices["pixel_change"] is not None):
+        raise typer.BadParameter("--target-change and --pixel-change go with --profile two-sided.")
 
 
 def explain_files(

@@ -83,6 +83,7 @@ def list_keys(file: KeyFile = _DEFAULT, as_json: AsJson = False) -> None:
     with errors_told(screen):
         from ..gateway.access.api_keys import read_keys
 
+        _require(file, screen)
         for key in read_keys(file):
             screen.tell(key.model_dump(mode="json", exclude={"sha256"}))
             until = f"until {key.expires}" if key.expires else "without end"
@@ -100,6 +101,7 @@ def revoke(
     with errors_told(screen):
         from ..gateway.access.api_keys import read_keys, write_keys
 
+        _require(file, screen)
         keys = read_keys(file)
         kept = [key for key in keys if key.id != key_id]
         if len(kept) == len(keys):
@@ -109,3 +111,10 @@ def revoke(
         write_keys(file, kept)
         screen.tell({"revoked": key_id})
         screen.note(f"Key {key_id} is revoked.")
+
+
+def _require(file: Path, screen: Screen) -> None:
+    if not file.exists():
+        line = f"{file}: there is no such file of keys. cxrshift keys create NAME makes one; --file names another."
+        screen.end(Trouble.FILE, line, ExitCode.USAGE)
+        raise typer.Exit(ExitCode.USAGE)

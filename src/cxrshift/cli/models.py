@@ -50,7 +50,7 @@ def list_models(
 ) -> None:
     """List the installed models, or with --server those that a service serves."""
     screen = Screen(as_json=as_json)
-    with errors_told(screen):
+    with errors_told(screen, no_service="Without --server the models installed here are listed."):
         for info, place in _served(server) if server else _installed():
             names = [finding.finding for finding in info.findings if finding.trained]
             screen.tell({**asdict(info), "place": place})

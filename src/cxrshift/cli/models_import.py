@@ -220,9 +220,11 @@ def _findings(text: str) -> tuple[ManifestFinding, ...]:
 
     found = []
     for part in text.split(","):
-        name, _, point = (piece.strip() for piece in part.partition("="))
-        (operating_point,) = _numbers("--findings", point) or (0.5,)
-        found.append(ManifestFinding(name, operating_point))
+        name, sign, point = (piece.strip() for piece in part.partition("="))
+        try:
+            found.append(ManifestFinding(name, float(point) if sign else 0.5))
+        except ValueError as error:
+            raise _refuse(f"--findings: {part.strip()} has no number behind =; write NAME or NAME=0.3.") from error
     return tuple(found)
 
 

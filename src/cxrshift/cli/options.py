@@ -9,10 +9,14 @@ from typing import Annotated, Literal
 import typer
 
 from ..defaults import DEFAULT_MODEL
-from .completion import complete_models
+from .completion import complete_models, complete_precisions, complete_runtimes
 
 ProfileName = Literal["two-sided", "latentshift", "gifsplanation", "fixed"]
 HeatmapName = Literal["max", "mean", "first-to-last", "integrated"]
+
+
+RUNTIMES = ("auto", "torch", "torch-graph", "onnxruntime", "tensorrt", "openvino")
+PRECISIONS = ("float32", "tfloat32", "bfloat16", "float16")
 
 
 class SaliencyName(StrEnum):
@@ -85,6 +89,7 @@ RuntimeName = Annotated[
         help="What runs the networks: torch, torch-graph, onnxruntime, tensorrt, openvino, or auto, the fastest that "
         "[bold]cxrshift models build[/bold] measured here.",
         show_default="the model's own",
+        autocompletion=complete_runtimes,
     ),
 ]
 PrecisionName = Annotated[
@@ -94,5 +99,6 @@ PrecisionName = Annotated[
         metavar="NAME",
         help="Of the networks' products: float32, tfloat32, bfloat16 or float16. The latent gradient stays in float32.",
         show_default="the model's own",
+        autocompletion=complete_precisions,
     ),
 ]

@@ -13,6 +13,7 @@ from .examples import epilog
 from .exits import ExitCode, Trouble, errors_told
 from .models import resolve_model
 from .options import AsJsonEvents, PrecisionName, RuntimeName
+from .ports import require_ports
 from .serve_options import BatchSize, Gpu, Heap, Host, Models, RejectUnsuitable, Threads, Workers
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def serve(
             heap_mebibytes=heap,
             drain_grace=grace,
         )
+        require_ports(screen, (("REST", host, rest_port), ("gRPC", host, grpc_port), ("metrics", host, metrics_port)))
         with screen.waiting("starting TorchServe and the gateway") as come:
 
             def announce(event: ServeEvent) -> None:

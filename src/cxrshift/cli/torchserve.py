@@ -16,6 +16,7 @@ from .examples import epilog
 from .exits import errors_told
 from .models import resolve_model
 from .options import AsJsonEvents, PrecisionName, RuntimeName
+from .ports import require_ports
 from .serve_options import BatchSize, Gpu, Heap, Host, Models, RejectUnsuitable, Threads, Workers
 
 EPILOG = epilog(
@@ -80,6 +81,8 @@ def torchserve(
             heap_mebibytes=heap,
             job_queue_size=queue,
         )
+
+        require_ports(screen, (("REST", host, rest_port), ("gRPC", host, grpc_port)))
 
         def before() -> None:
             """Say where it will be, and leave standard output to that alone."""

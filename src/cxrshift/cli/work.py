@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from cxrshift_api.types import ProblemCode
-from cxrshift_client.errors import ExplainerError, UnreachableError
+from cxrshift_client.errors import AccessError, ExplainerError, UnreachableError
 
 from ..errors import CodedError
 from .console import Screen
 from .exits import say_os_error
 
 R = TypeVar("R")
+_FOR_ALL = (ProblemCode.UNKNOWN_MODEL, ProblemCode.UNKNOWN_FINDING, ProblemCode.UNTRAINED_FINDING)
+"""What is wrong with the question itself, whatever the file."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,18 @@ def work_through(
 ) -> Iterator[Done[R] | Failed]:
     """``work(position, file)`` on every file, ``in_flight`` at once; outcomes in their order.
 
-    Raises UnreachableError as soon as there is no service to ask: the other files would fare no better.
+    Raises UnreachableError, AccessError, or RequestError for an unknown model or finding, as soon as it is met: the
+    other files would fare no better.
     """
 
     def one(position: int, file: Path) -> Done[R] | Failed:
         try:
             return Done(position, file, work(position, file))
-        except UnreachableError:
+        except (AccessError, UnreachableError):
             raise
         except ExplainerError as error:
+            if error.problem.code in _FOR_ALL:
+                raise
             return Failed(position, file, error.problem.code, error.problem.message)
         except CodedError as error:
             return Failed(position, file, error.code, error.message)

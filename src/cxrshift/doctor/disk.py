@@ -54,14 +54,18 @@ def check_disk(places: Sequence[Place], free: Callable[[Path], int] | None = Non
     return (check_place(place, free or free_bytes) for place in places)
 
 
-def check_place(place: Place, free: Callable[[Path], int]) -> Check:
+def check_place(
+    place: Place,
+    free: Callable[[Path], int],
+    may_write: Callable[[Path], bool] = lambda folder: os.access(folder, os.W_OK | os.X_OK),
+) -> Check:
     """Whether the place can be written to, and has room."""
     there = nearest_folder(place.folder)
     if there is None or not there.is_dir():
         return Check(
             TOPIC, place.name, State.FAIL, f"{there or place.folder} is no folder", _remedy(place, "Move it, or")
         )
-    if not os.access(there, os.W_OK | os.X_OK):
+    if not may_write(there):
         remedy = _remedy(place, "Let this user write there, or")
         return Check(TOPIC, place.name, State.FAIL, f"{there} may not be written to", remedy)
     room = free(there)

@@ -31,7 +31,7 @@ def find_listener(port: int, proc: Path = Path("/proc")) -> Listener | None:
     wanted = {f"socket:[{inode}]" for inode in inodes}
     for folder in sorted(proc.glob("[0-9]*")):
         with suppress(OSError):  # another user's, or gone since
-            if any(str(link.readlink()) in wanted for link in (folder / "fd").iterdir()):
+            if not wanted.isdisjoint(_open_files(folder)):
                 return Listener(int(folder.name), describe_command((folder / "cmdline").read_bytes()))
     return None
 
@@ -50,6 +50,13 @@ def describe_command(command_line: bytes) -> str:
         return f"{program} -m {words[words.index('-m') + 1]}"
     script = next((word for word in words[1:] if not word.startswith("-")), "")
     return f"{program} {Path(script).name}" if script and "-c" not in words else program
+
+
+def _open_files(folder: Path) -> Iterator[str]:
+    """What a process has open. Raises OSError for another user's."""
+    for link in (folder / "fd").iterdir():
+        with suppress(OSError):  # closed since
+            yield str(link.readlink())
 
 
 def _listening_inodes(port: int, proc: Path) -> Iterator[str]:

@@ -76,7 +76,7 @@ def identify(port: Port, ask_at: Callable[[str], Answer], schemes: tuple[str, st
 
 def check_service(url: str, answer: Answer, *, named: bool) -> Iterator[Check]:
     """The service at ``url``; where nobody ``named`` one, it is no fault that none runs."""
-    if answer.absent and not named:
+    if not answer.ours and not named:
         yield Check(TOPIC, "service", State.SKIP, f"none runs at {url}", "cxrshift serve starts one.")
         return
     if not answer.ours:

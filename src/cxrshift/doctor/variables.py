@@ -23,7 +23,7 @@ COMMAND_VARIABLES = {
 """Those that are no setting of the gateway."""
 _READ_FILES = ("TOKEN_FILE", "CA_FILE", "API_KEYS_FILE", "TLS_CERTIFICATE", "TLS_KEY", "TLS_CLIENT_CA")
 _READ_FOLDERS = ("MODEL_STORE",)
-_KUBERNETES = re.compile(r"CXRSHIFT_.*(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
+_KUBERNETES = re.compile(r"CXRSHIFT_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP)(_\w+)?)")
 """What Kubernetes sets in every container beside a Service whose name begins so."""
 
 
@@ -31,7 +31,7 @@ def check_variables(environment: Mapping[str, str]) -> Iterator[Check]:
     """Unknown names with the nearest known one, values that cannot be read, files that are not there."""
     given = sorted(name for name in environment if name.startswith(PREFIX))
     known = {**gateway_variables(), **COMMAND_VARIABLES}
-    services = [name for name in given if name not in known and _KUBERNETES.fullmatch(name)]
+    services = [name for name in given if name not in known and _is_kubernetes(name, environment[name])]
     unknown = [name for name in given if name not in known and name not in services]
     troubles = [*(_tell_unknown(name, known) for name in unknown), *_tell_wrong(environment), *_tell_files(environment)]
     sound = [name for name in given if name in known and name not in {check.name for check in troubles}]
@@ -49,9 +49,14 @@ def gateway_variables() -> Mapping[str, str]:
     return {PREFIX + name.upper(): name for name in Settings.model_fields}
 
 
+def _is_kubernetes(name: str, value: str) -> bool:
+    return bool(_KUBERNETES.fullmatch(name)) or (name.endswith("_PORT") and value.startswith(("tcp://", "udp://")))
+
+
 def _tell_unknown(name: str, known: Mapping[str, str]) -> Check:
-    near = get_close_matches(name, known, 1, 0.75)
-    remedy = f"Do you mean {near[0]}?" if near else "docs/command-line.md lists those that there are."
+    ends = [each.removeprefix(PREFIX) for each in known]
+    near = get_close_matches(name.removeprefix(PREFIX), ends, 1, 0.7)
+    remedy = f"Do you mean {PREFIX}{near[0]}?" if near else "docs/command-line.md lists those that there are."
     return Check(TOPIC, name, State.WARN, "is set, and nothing reads it", remedy)
 
 

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from .names import FILE_NAME, NAME_PATTERN
@@ -52,13 +53,17 @@ def known_models(environment: Mapping[str, str] = os.environ) -> tuple[Path, ...
 
 
 def find_model(name: str, environment: Mapping[str, str] = os.environ) -> Path:
-    """The folder of the model of that name. Raises ModelError, which lists the names that are there."""
+    """The folder of the model of that name, which fits NAME_PATTERN. Raises ModelError, which lists those there."""
     from ..errors import ModelError
 
     known = {folder.name: folder for folder in known_models(environment)}
     if name not in known:
         there = ", ".join(known) or "none"
-        raise ModelError(f"No model of that name is installed. Installed are: {there}. A folder is written ./NAME.")
+        near = get_close_matches(name, known, 1, 0.5)
+        meant = f" Do you mean {near[0]}?" if near else ""
+        raise ModelError(
+            f"No model named {name} is installed.{meant} Installed are: {there}. A folder is written ./NAME."
+        )
     return known[name]
 
 

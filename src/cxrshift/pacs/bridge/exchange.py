@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
 from dicomweb_client import DICOMwebClient
@@ -29,10 +30,14 @@ class Sent:
 
 
 def send_files(paths: Sequence[Path], destination: Destination) -> Iterator[Sent]:
-    """Send each file, and say of each in turn how that went. Raises OSError."""
+    """Send each file, and say of each in turn how that went: one that cannot be read costs the others nothing."""
     sender = open_sender(destination)
     for path in paths:
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            yield Sent(path, f"{error.strerror}.")
+            continue
         try:
             read_arrival(content, "")
             sender.send([content])
@@ -77,7 +82,15 @@ def fetch_study(
             raise DeliveryFailed("The archive does not have this study.") from error
         raise DeliveryFailed(f"The archive answered with HTTP {code}.") from error
     except (requests.RequestException, ValueError) as error:
-        raise DeliveryFailed("No DICOMweb service answers at this address.") from error
+        raise DeliveryFailed(
+            f"No DICOMweb service answers at {_without_user(url)}; name what stands before /studies."
+        ) from error
     if not written:
         raise DeliveryFailed("The archive does not have this study.")
     return written
+
+
+def _without_user(url: str) -> str:
+    """The address without a name and password that may stand in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
