@@ -40,7 +40,7 @@ def test_the_table_fits_the_terminal_and_says_each_state_in_words() -> None:
     text = drawn(80)
     assert "FAIL  8000 REST  taken by nginx (process 12)" in text
     assert "→ End it, or take another: --rest-port N" in text
-    assert text.rstrip().endswith("1 ok, 1 to look at, 1 failed, 1 skipped: something cannot work.")
+    assert text.rstrip().endswith("1 ok, 1 to look at, 1 failed, 1 skipped. What cannot work: Ports, 8000 REST.")
     assert "\x1b[" not in text
     assert "\x1b[" in drawn(80, colour=True)
 

@@ -130,5 +130,5 @@ def test_the_plain_report_has_a_line_for_each_check_and_its_remedy() -> None:
         "  fail  8000 REST: taken",
         "        -> End it.",
         "  ok    8001 gRPC: free",
-        "1 ok, 0 to look at, 1 failed, 0 skipped: something cannot work.",
+        "1 ok, 0 to look at, 1 failed, 0 skipped. What cannot work: Ports, 8000 REST.",
     ]

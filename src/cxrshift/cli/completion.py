@@ -43,7 +43,7 @@ def complete_findings(context: typer.Context, incomplete: str) -> list[Completio
     manifest = read(model_folder(str(context.params.get("model") or "") or DEFAULT_MODEL))
     given = context.params.get("finding") or ()
     names = [name for name in trained_findings(manifest) if name not in given]
-    return [(quoted(name), "") for name in names if name.lower().startswith(incomplete.lower())]
+    return [(quoted(name), "") for name in names if name.startswith(incomplete)]
 
 
 def model_folder(name: str) -> Path | None:

@@ -40,11 +40,12 @@ def plain_lines(report: Report) -> Iterator[str]:
 
 
 def say_sum(report: Report) -> str:
-    """``14 ok, 1 to look at, 0 failed, 5 skipped``, and what that means."""
+    """``14 ok, 1 to look at, 1 failed, 5 skipped``, and what failed."""
     counts = (
         f"{report.count(State.OK)} ok, {report.count(State.WARN)} to look at, "
         f"{report.count(State.FAIL)} failed, {report.count(State.SKIP)} skipped"
     )
     if report.failed:
-        return f"{counts}: something cannot work."
-    return f"{counts}: everything that was asked for can work."
+        failed = (f"{check.topic}, {check.name}" for check in report.checks if check.state is State.FAIL)
+        return f"{counts}. What cannot work: {'; '.join(failed)}."
+    return f"{counts}. Everything that was asked for can work."

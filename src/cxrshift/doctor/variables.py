@@ -21,6 +21,8 @@ COMMAND_VARIABLES = {
     "CXRSHIFT_EXPORT_CACHE": "where exported networks are kept",
 }
 """Those that are no setting of the gateway."""
+_OF_COMPOSE_AND_TESTS = ("BIND", "IMAGE", "GATEWAY_IMAGE", "TEST_IMAGE", "FAULTS_OUT", "STUDIES")
+"""Read by compose.yaml and by this project's own tests."""
 _READ_FILES = ("TOKEN_FILE", "CA_FILE", "API_KEYS_FILE", "TLS_CERTIFICATE", "TLS_KEY", "TLS_CLIENT_CA")
 _READ_FOLDERS = ("MODEL_STORE",)
 _KUBERNETES = re.compile(r"CXRSHIFT_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP)(_\w+)?)")
@@ -30,7 +32,7 @@ _KUBERNETES = re.compile(r"CXRSHIFT_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|POR
 def check_variables(environment: Mapping[str, str]) -> Iterator[Check]:
     """Unknown names with the nearest known one, values that cannot be read, files that are not there."""
     given = sorted(name for name in environment if name.startswith(PREFIX))
-    known = {**gateway_variables(), **COMMAND_VARIABLES}
+    known = {**gateway_variables(), **COMMAND_VARIABLES, **{PREFIX + name: "" for name in _OF_COMPOSE_AND_TESTS}}
     services = [name for name in given if name not in known and _is_kubernetes(name, environment[name])]
     unknown = [name for name in given if name not in known and name not in services]
     troubles = [*(_tell_unknown(name, known) for name in unknown), *_tell_wrong(environment), *_tell_files(environment)]
@@ -134,5 +136,5 @@ def _how(field: str) -> str:
 
 def _list(names: list[str]) -> str:
     if not names:
-        return "no CXRSHIFT_ variable is set; every setting has its default"
+        return "every setting of cxrshift has its default"
     return f"{len(names)} set and sound: {', '.join(names)}"
