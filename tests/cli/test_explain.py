@@ -197,7 +197,27 @@ def test_output_that_cannot_be_written_names_its_own_path(service: Service, ches
     (tmp_path / "out").write_text("in the way")
     done = run("explain", chest, "-o", tmp_path / "out", "--server", service.address)
     assert done.exit_code == 1
-    assert f"{tmp_path}/out/chest" in done.stderr
+    assert done.stderr == f"{tmp_path}/out: File exists. A folder is needed there; name another.\n"
+    told = json.loads(run("explain", chest, "-o", tmp_path / "out", "--server", service.address, "--json").stdout)
+    assert (told["problem"]["code"], told["problem"]["exit_code"]) == ("FILE", 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        (("--lambda-min", "-8"), "go with --profile fixed"),
+        (("--profile", "fixed"), "needs --lambda-min below 0"),
+        (("--profile", "latentshift", "--target-change", "0.3"), "go with --profile two-sided"),
+        (("--frames", "1"), "'--frames'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused_before_anything_is_asked(
+    service: Service, chest: Path, options: tuple[str, ...], remedy: str
+) -> None:
+    done = run("explain", chest, *options, "--server", service.address, "--json")
+    problem = json.loads(done.stdout)["problem"]
+    assert (done.exit_code, problem["code"], service.seen) == (2, "USAGE", [])
+    assert remedy in problem["message"]
 
 
 def test_scores_are_told_highest_first(service: Service, chest: Path) -> None:

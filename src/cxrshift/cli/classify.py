@@ -45,7 +45,9 @@ def classify(
         from .work import gather
 
         files = list(gather(files, screen))
-        with open_asker(server, model, local=local, timeout=timeout) as asker:
+        waiting = screen.waiting("loading the model" if local else f"asking {server}")
+        with waiting as come, open_asker(server, model, local=local, timeout=timeout) as asker:
+            come()
             failures = classify_files(asker, files, in_flight=in_flight, screen=screen)
     if failures:
         raise typer.Exit(ExitCode.SOME_FAILED)

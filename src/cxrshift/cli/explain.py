@@ -200,7 +200,9 @@ def explain(
         files = list(gather(files, screen))
         write = partial(write_explanation, npz=npz, mp4=mp4)
         objects = None if dicom is None else ObjectWriter(dicom, segmentation=segmentation)
-        with open_asker(server, model, local=local, timeout=timeout) as asker:
+        waiting = screen.waiting("loading the model" if local else f"asking {server}")
+        with waiting as come, open_asker(server, model, local=local, timeout=timeout) as asker:
+            come()
             out.mkdir(parents=True, exist_ok=True)  # now, rather than after the first explanation
             failures = explain_files(
                 asker, files, choices, out, write=write, objects=objects, in_flight=in_flight, screen=screen
