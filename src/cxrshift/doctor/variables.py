@@ -24,7 +24,7 @@ COMMAND_VARIABLES = {
 _OF_COMPOSE_AND_TESTS = ("BIND", "IMAGE", "GATEWAY_IMAGE", "TEST_IMAGE", "FAULTS_OUT", "STUDIES")
 """Read by compose.yaml and by this project's own tests."""
 _READ_FILES = ("TOKEN_FILE", "CA_FILE", "API_KEYS_FILE", "TLS_CERTIFICATE", "TLS_KEY", "TLS_CLIENT_CA")
-_READ_FOLDERS = ("MODEL_STORE",)
+_READ_FOLDERS = ("MODEL_STORE", "SAMPLES")
 _KUBERNETES = re.compile(r"CXRSHIFT_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP)(_\w+)?)")
 """What Kubernetes sets in every container beside a Service whose name begins so."""
 
