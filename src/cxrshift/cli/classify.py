@@ -55,7 +55,7 @@ def classify(
 
 def classify_files(asker: Asker, files: Sequence[Path], *, in_flight: int, screen: Screen) -> int:
     """Classify every file and tell the scores; how many files failed. Raises UnreachableError."""
-    from .work import work_and_tell
+    from .work import OF_THE_QUESTION, work_and_tell
 
     def classify_one(position: int, file: Path) -> ClassifyReply:
         return asker.classify(file)
@@ -66,7 +66,9 @@ def classify_files(asker: Asker, files: Sequence[Path], *, in_flight: int, scree
         screen.tell({**where, "model": reply.model, "version": reply.model_version, "scores": scores})
         screen.say(_line(done.file, reply))
 
-    return work_and_tell(files, classify_one, tell, what="classifying", in_flight=in_flight, screen=screen)
+    return work_and_tell(
+        files, classify_one, tell, what="classifying", in_flight=in_flight, screen=screen, ends_at=OF_THE_QUESTION
+    )
 
 
 def _line(file: Path, reply: ClassifyReply) -> Text:

@@ -253,7 +253,7 @@ def explain_files(
     How many files failed. Raises UnreachableError.
     """
     from .files import name_folders, name_of_finding
-    from .work import work_and_tell
+    from .work import OF_THE_QUESTION, work_and_tell
 
     names = name_folders(files)
 
@@ -277,4 +277,6 @@ def explain_files(
             for warning in summary.warnings if len(files) == 1 else ():
                 screen.say(Text(f"  {warning}", "yellow"))
 
-    return work_and_tell(files, explain_one, tell, what="explaining", in_flight=in_flight, screen=screen)
+    return work_and_tell(
+        files, explain_one, tell, what="explaining", in_flight=in_flight, screen=screen, ends_at=OF_THE_QUESTION
+    )
