@@ -49,6 +49,19 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "cxrshift.pacs": (API, CLIENT, IMAGE, RENDER, ERRORS, CONFIG),
     "cxrshift.pacs.bridge": (API, CLIENT, IMAGE, "cxrshift.pacs", ERRORS, AUDIT, CONFIG, TELEMETRY),
     SERVING: (API, "cxrshift.models.manifest", "cxrshift.models.folders", ERRORS, CONFIG),
+    # Looks at every part without starting it: what is of weight only inside a function.
+    "cxrshift.doctor": (
+        API,
+        CLIENT,
+        ERRORS,
+        CONFIG,
+        DEFAULTS,
+        SERVING,
+        "cxrshift.models.folders",
+        "cxrshift.models.manifest",
+        "cxrshift.runtime.devices",
+        "cxrshift.pacs.bridge.settings",
+    ),
     # The composition roots put everything together; cli and the package itself fetch it only when it is used.
     "cxrshift.cli": ANYTHING,
     "cxrshift.demo": ANYTHING,
@@ -72,6 +85,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 AT_ONCE: dict[str, tuple[str, ...]] = {
     TRACING: (TELEMETRY,),  # off, traces cost no import
     "cxrshift.cli": (API, CLIENT, ERRORS, CONFIG, DEFAULTS, RENDER),
+    "cxrshift.doctor": (API, CLIENT, ERRORS, DEFAULTS),  # it runs where the client alone is installed
     "cxrshift": (),
 }
 """What of ours these may import when they are imported; the rest of their list only inside a function."""
@@ -90,8 +104,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "starlette": ("cxrshift.gateway", "cxrshift.pacs.bridge", WEB),
     "uvicorn": ("cxrshift.gateway", "cxrshift.pacs.bridge"),
     "prometheus_client": ("cxrshift.gateway", TELEMETRY, "cxrshift.pacs.bridge"),
-    "pydantic": ("cxrshift.gateway", CONFIG, "cxrshift.pacs.bridge"),
-    "pydantic_settings": (CONFIG,),
+    "pydantic": ("cxrshift.gateway", CONFIG, "cxrshift.pacs.bridge", "cxrshift.doctor.variables"),
+    "pydantic_settings": (CONFIG, "cxrshift.doctor.variables"),
     "httpx": (CLIENT, "cxrshift.models.download"),
     "ts": (),
     "opentelemetry": (RECORDER,),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +23,7 @@ from typer.testing import CliRunner
 
 from cxrshift.cli.app import app
 from cxrshift.cli.evaluate.phantom import report_lines, report_to_json
+from cxrshift.cli.exits import describe
 from cxrshift.cli.options import HeatmapName, ProfileName, SaliencyName
 from cxrshift.evaluation.phantom import FindingReport, PhantomReport, Share
 from cxrshift.phantom import FINDINGS
@@ -198,6 +201,41 @@ def test_installed_models_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
 
 
+def test_a_mistyped_model_is_told_with_the_one_that_is_meant() -> None:
+    done = CliRunner().invoke(app, ["models", "check", "phantm"])
+    assert (done.exit_code, done.stderr.startswith("No model named phantm is installed. Do you mean phantom?")) == (
+        2,
+        True,
+    )
+
+
+@pytest.mark.parametrize("command", ["serve", "torchserve"])
+def test_a_port_that_is_taken_is_told_before_anything_is_started(command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        done = CliRunner().invoke(app, [command, "-m", "phantom", "--rest-port", str(number), "--json"])
+    problem = json.loads(done.stdout)["problem"]
+    assert (done.exit_code, problem["code"], problem["exit_code"]) == (1, "NOT_STARTED", 1)
+    assert f"Port {number} for REST: taken by" in problem["message"]
+    assert "--rest-port N" in problem["message"]
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, "Free some space"),
+        (errno.EACCES, "change its permissions"),
+        (errno.EEXIST, "A folder is needed there"),
+        (errno.EIO, ""),
+    ],
+)
+def test_what_the_system_refuses_is_told_with_the_place_and_a_remedy(number: int, told: str) -> None:
+    code, line, exit_code = describe(OSError(number, os.strerror(number), "/some/where"))
+    assert (code, exit_code) == ("FILE", 1)
+    assert line.startswith(f"/some/where: {os.strerror(number)}")
+    assert told in line
+
+
 def test_served_models_are_listed() -> None:
     with serve_grpc(Service()) as service:
         done = CliRunner().invoke(app, ["models", "list", "--server", service.address, "--json"])
@@ -209,6 +247,7 @@ def test_models_of_a_service_that_is_not_there_are_exit_code_3() -> None:
     done = CliRunner().invoke(app, ["models", "list", "--server", "http://127.0.0.1:9"])
     assert done.exit_code == 3
     assert "No service answers at http://127.0.0.1:9." in done.stderr
+    assert "--local" not in done.stderr  # it has no such option
 
 
 def test_a_model_is_built_into_what_torchserve_loads(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_json_is_one_object_for_each_file(service: Service, chest: Path, tmp_pat
 def test_a_bad_file_gets_its_own_line_and_the_others_go_on(service: Service, chest: Path, tmp_path: Path) -> None:
     def answer(request: Request) -> Answer:
         if isinstance(request, ExplainRequest) and request.image == b"text":
-            return Problem(ProblemCode.UNKNOWN_FINDING, "The model knows Mass.")
+            return Problem(ProblemCode.INVALID_IMAGE, "Send a radiograph.")
         return plain_answer(request)
 
     service.answer = answer
@@ -130,7 +130,7 @@ def test_a_bad_file_gets_its_own_line_and_the_others_go_on(service: Service, che
     assert done.exit_code == 1
     assert done.stdout.count("Cardiomegaly") == 2  # the finding and its folder
     first, second = done.stderr.splitlines()
-    assert first == f"file 1 of 3, {tmp_path}/notes.txt: UNKNOWN_FINDING: The model knows Mass."
+    assert first == f"file 1 of 3, {tmp_path}/notes.txt: INVALID_IMAGE: Send a radiograph."
     assert second.startswith(f"file 3 of 3, {tmp_path}/gone.png: INVALID_REQUEST: {tmp_path}/gone.png: No such file")
 
 
@@ -143,7 +143,7 @@ def test_a_folder_stands_for_the_radiographs_in_it(service: Service, chest: Path
     (tmp_path / "empty").mkdir()
     none = run("explain", tmp_path / "empty", "--server", service.address)
     assert none.exit_code == 2
-    assert "there is no radiograph among its 0 files" in none.stderr
+    assert "the folder is empty; name one with DICOM, PNG, JPEG or NPY files." in none.stderr
 
 
 def test_several_files_are_under_way_at_once_and_told_in_order(service: Service, chest: Path, tmp_path: Path) -> None:
@@ -197,7 +197,27 @@ def test_output_that_cannot_be_written_names_its_own_path(service: Service, ches
     (tmp_path / "out").write_text("in the way")
     done = run("explain", chest, "-o", tmp_path / "out", "--server", service.address)
     assert done.exit_code == 1
-    assert f"{tmp_path}/out/chest" in done.stderr
+    assert done.stderr == f"{tmp_path}/out: File exists. A folder is needed there; name another.\n"
+    told = json.loads(run("explain", chest, "-o", tmp_path / "out", "--server", service.address, "--json").stdout)
+    assert (told["problem"]["code"], told["problem"]["exit_code"]) == ("FILE", 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        (("--lambda-min", "-8"), "go with --profile fixed"),
+        (("--profile", "fixed"), "needs --lambda-min below 0"),
+        (("--profile", "latentshift", "--target-change", "0.3"), "go with --profile two-sided"),
+        (("--frames", "1"), "'--frames'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused_before_anything_is_asked(
+    service: Service, chest: Path, options: tuple[str, ...], remedy: str
+) -> None:
+    done = run("explain", chest, *options, "--server", service.address, "--json")
+    problem = json.loads(done.stdout)["problem"]
+    assert (done.exit_code, problem["code"], service.seen) == (2, "USAGE", [])
+    assert remedy in problem["message"]
 
 
 def test_scores_are_told_highest_first(service: Service, chest: Path) -> None:
@@ -221,9 +241,10 @@ def test_local_explains_and_classifies_without_a_service(chest: Path, tmp_path: 
     scores = run("classify", *files, "--local", "-m", model)
     assert scores.exit_code == 1
     assert "Effusion 0." in scores.stdout
-    unknown = run("explain", chest, "--local", "-m", model, "-f", "Gout", "-o", out)
-    assert unknown.exit_code == 1
-    assert "UNKNOWN_FINDING: The model toy does not know that finding; it knows Effusion, Mass." in unknown.stderr
+    unknown = run("explain", *files, "--local", "-m", model, "-f", "Gout", "-o", out)
+    assert unknown.exit_code == 2  # no file can mend it: it is told once
+    told = "UNKNOWN_FINDING: The model toy does not know that finding; it knows Effusion, Mass. Asked for: Gout.\n"
+    assert unknown.stderr == told
 
 
 def test_a_model_that_is_not_installed_is_a_usage_error_that_lists_those_that_are(chest: Path) -> None:

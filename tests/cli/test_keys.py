@@ -50,7 +50,22 @@ def test_what_is_wrong_with_a_key_is_said(tmp_path: Path) -> None:
     assert "no key 00000000" in unknown.stderr
     missing = runner.invoke(app, ["keys", "list", "--file", str(tmp_path / "none.toml")])
     assert missing.exit_code == 2
-    assert "cannot be read" in missing.stderr
+    assert missing.stderr.startswith(f"{tmp_path / 'none.toml'}: there is no such file of keys. cxrshift keys create")
+    file.write_text("x = [")
+    broken = runner.invoke(app, ["keys", "list", "--file", str(file), "--json"])
+    assert (broken.exit_code, json.loads(broken.stdout)["problem"]["code"]) == (2, "SETTINGS")
+    assert str(file) in broken.stderr
+
+
+def test_a_key_is_made_and_revoked_as_json(tmp_path: Path) -> None:
+    file = ["--file", str(tmp_path / "keys.toml"), "--json"]
+    made = json.loads(runner.invoke(app, ["keys", "create", "ward", *file]).stdout)
+    assert (made["name"], made["roles"]) == ("ward", ["explain", "classify"])
+    assert made["key"].startswith(f"cxr_{made['id']}_")
+    assert "sha256" not in made
+    assert json.loads(runner.invoke(app, ["keys", "revoke", made["id"], *file]).stdout) == {"revoked": made["id"]}
+    again = runner.invoke(app, ["keys", "revoke", made["id"], *file])
+    assert (again.exit_code, json.loads(again.stdout)["problem"]["exit_code"]) == (2, 2)
 
 
 def test_the_command_shows_what_its_token_file_holds_and_says_where_that_goes(

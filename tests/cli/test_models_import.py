@@ -61,9 +61,12 @@ def test_an_autoencoder_of_ones_own_needs_no_size_where_its_file_states_it(class
     [
         ((), "needs --name"),
         (("--name", "x"), "Name the autoencoder: --autoencoder MODEL"),
-        (("--name", "x", "--autoencoder", "no-such"), "No model of that name is installed"),
+        (("--name", "x", "--autoencoder", "no-such"), "No model named no-such is installed"),
         (("--name", "x", "--autoencoder", "phantom"), "needs --findings"),
-        (("--name", "x", "--autoencoder", "phantom", "--findings", "A=high"), "--findings must be numbers"),
+        (
+            ("--name", "x", "--autoencoder", "phantom", "--findings", "A=high"),
+            "--findings: A=high has no number behind =",
+        ),
         (("--name", "x", "--autoencoder", "phantom", "--findings", "A,B", "--mean", "1,2"), "mean must be one number"),
         (("--name", "x", "--autoencoder", "phantom", "--findings", "A,B"), "--output logit"),
     ],

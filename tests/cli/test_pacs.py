@@ -106,3 +106,25 @@ def test_an_address_that_is_none_is_refused() -> None:
     code, _, err = run("send", "a.dcm", "--to", "somewhere")
     assert code == 2
     assert "write HOST:PORT or a URL" in err
+
+
+def test_a_file_that_cannot_be_sent_costs_the_others_nothing(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_text("no DICOM")
+    code, out, err = run("send", tmp_path / "gone.dcm", tmp_path / "b.txt", "--to", "127.0.0.1:9", "--json")
+    told = [json.loads(line) for line in out.splitlines()]
+    assert (code, [each["file"] for each in told]) == (1, [f"{tmp_path}/gone.dcm", f"{tmp_path}/b.txt"])
+    assert [each["problem"]["message"] for each in told] == [
+        "No such file or directory.",
+        "The bytes are no DICOM file.",
+    ]
+    assert err.splitlines()[0] == f"{tmp_path}/gone.dcm: No such file or directory."
+
+
+def test_an_archive_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:
+    code, out, err = run(
+        "fetch", "http://me:secret@127.0.0.1:9/dicom-web", "1.2.3", "--out", tmp_path / "out", "--json"
+    )
+    problem = json.loads(out)["problem"]
+    assert (code, problem["exit_code"]) == (2, 2)
+    assert problem["message"].startswith("No DICOMweb service answers at http://127.0.0.1:9/dicom-web;")
+    assert "secret" not in out + err

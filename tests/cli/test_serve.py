@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 import signal
 import subprocess
 import sys
@@ -20,16 +20,17 @@ def test_serve_answers_the_command_until_it_is_told_to_stop(tmp_path: Path) -> N
     folder = make_model_folder(tmp_path / "models")
     Image.fromarray(np.random.default_rng(1).integers(0, 255, (40, 40), dtype=np.uint8)).save(tmp_path / "chest.png")
     ports = ["--rest-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
-    served = [COMMAND, "serve", "--model", str(folder), "--threads", "1", *ports]
+    served = [COMMAND, "serve", "--model", str(folder), "--threads", "1", *ports, "--json"]
     with subprocess.Popen(served, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
-            ready = re.fullmatch(r"ready: REST (\S+), gRPC (\S+), metrics \S+\n", server.stdout.readline())
-            assert ready
-            told = [ask(address, tmp_path) for address in (ready[1], f"grpc://{ready[2]}")]
+            ready = json.loads(server.stdout.readline())  # tests/stack reads the line for people
+            assert list(ready) == ["event", "rest", "grpc", "metrics"]
+            told = [ask(address, tmp_path) for address in (ready["rest"], f"grpc://{ready['grpc']}")]
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(60)
+        assert json.loads(server.stdout.read()) == {"event": "stopped"}
     assert server.returncode == 0
     assert told[0] == told[1]
 

@@ -11,6 +11,11 @@ def main() -> None:
     try:
         from .app import app
     except ModuleNotFoundError as error:
+        if sys.argv[1:2] == ["doctor"]:  # which tells just this
+            from ..doctor.plain import run_plain
+            from .askers import open_client_briefly
+
+            sys.exit(run_plain(sys.argv[2:], open_client_briefly))
         sys.exit(f"The command needs {error.name}, which is not part of the client: pip install 'cxrshift[cli]'")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from . import classify, evaluate, explain, keys, models, pacs, serve, torchserve, train
-from .exits import EXIT_CODES
+from . import classify, doctor, evaluate, explain, keys, models, pacs, serve, torchserve, train
+from .examples import epilog
+from .group import EXPLAIN, HELP, MEASURE, MODELS, SERVE, Root
 
 app = typer.Typer(
+    name="cxrshift",
+    cls=Root,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,  # they would show pixels and file names
-    epilog=f"""
-[bold]Examples[/bold]
-
-cxrshift serve
-
-cxrshift explain chest.dcm --finding Effusion --out out
-
-cxrshift explain chest.dcm --local
-
-{EXIT_CODES}
-""",
+    epilog=epilog(
+        "cxrshift explain chest.dcm --local",
+        "cxrshift serve",
+        "cxrshift explain chest.dcm --finding Effusion --out out",
+        "cxrshift classify study_folder/ --json",
+        "cxrshift doctor",
+        notes="Every command has examples in its own --help, and takes --json.",
+    ),
 )
-app.command(epilog=explain.EPILOG)(explain.explain)
-app.command(epilog=classify.EPILOG)(classify.classify)
-app.command(epilog=serve.EPILOG)(serve.serve)
-app.command(epilog=torchserve.EPILOG)(torchserve.torchserve)
-app.add_typer(models.app, name="models", help="List, fetch and build models.")
-app.add_typer(keys.app, name="keys")
-app.add_typer(pacs.app, name="pacs")
-app.add_typer(evaluate.app, name="evaluate")
-app.add_typer(train.app, name="train")
+
+
+def _add(panel: str, short: str, function: Callable[..., None], end: str) -> None:
+    app.command(epilog=end, rich_help_panel=panel, short_help=short)(function)
+
+
+_add(EXPLAIN, "Write what changes as a finding shrinks and grows.", explain.explain, explain.EPILOG)
+_add(EXPLAIN, "Score radiographs, without explaining them.", classify.classify, classify.EPILOG)
+_add(SERVE, "Serve models over REST and gRPC on this machine.", serve.serve, serve.EPILOG)
+_add(SERVE, "Run the workers alone, for a container of their own.", torchserve.torchserve, torchserve.EPILOG)
+app.add_typer(keys.app, name="keys", rich_help_panel=SERVE)
+app.add_typer(pacs.app, name="pacs", rich_help_panel=SERVE, short_help="Take radiographs from a PACS, and answer it.")
+app.add_typer(models.app, name="models", rich_help_panel=MODELS)
+app.add_typer(train.app, name="train", rich_help_panel=MODELS, short_help="Train a model on radiographs of your own.")
+app.add_typer(evaluate.app, name="evaluate", rich_help_panel=MEASURE)
+_add(HELP, "Check this machine, and say what to do.", doctor.doctor, doctor.EPILOG)
 
 
 def _print_version(asked: bool) -> None:

@@ -120,6 +120,13 @@ def open_client(server: str, *, timeout: Timeout | None = None, retry: Retry | N
     return Client(server, timeout=timeout, retry=retry, token=token, tls=Tls(Path(ca_file) if ca_file else None))
 
 
+def open_client_briefly(server: str) -> Client:
+    """``open_client`` for whoever only looks whether a service is there: one attempt, a few seconds."""
+    from cxrshift_client import Retry, Timeout
+
+    return open_client(server, timeout=Timeout(2.0, connect=1.0), retry=Retry(attempts=1))
+
+
 def _greet(client: Client) -> None:
     """Raise at once where nothing answers or nobody is let in, rather than for each file after many attempts."""
     try:

@@ -11,7 +11,8 @@ import typer
 from rich.text import Text
 
 from .console import Screen
-from .exits import EXIT_CODES, ExitCode, errors_told
+from .examples import epilog
+from .exits import ExitCode, errors_told
 from .options import DEFAULT_SERVER, AsJson, Files, InFlight, Local, ModelName, Seconds, Server
 
 if TYPE_CHECKING:
@@ -20,17 +21,12 @@ if TYPE_CHECKING:
     from .askers import Asker
     from .work import Done
 
-EPILOG = f"""
-[bold]Examples[/bold]
-
-cxrshift classify chest.dcm
-
-cxrshift classify study/*.png --local --model phantom --json
-
-A score is in 0 to 1; in bold where it reaches the finding's operating point.
-
-{EXIT_CODES}
-"""
+EPILOG = epilog(
+    "cxrshift classify chest.dcm",
+    "cxrshift classify study_folder/*.png --local --model phantom",
+    "cxrshift classify chest.dcm --json",
+    notes="A score is in 0 to 1; in bold where it reaches the finding's operating point.",
+)
 
 
 def classify(
@@ -49,7 +45,9 @@ def classify(
         from .work import gather
 
         files = list(gather(files, screen))
-        with open_asker(server, model, local=local, timeout=timeout) as asker:
+        waiting = screen.waiting("loading the model" if local else f"asking {server}")
+        with waiting as come, open_asker(server, model, local=local, timeout=timeout) as asker:
+            come()
             failures = classify_files(asker, files, in_flight=in_flight, screen=screen)
     if failures:
         raise typer.Exit(ExitCode.SOME_FAILED)
@@ -57,7 +55,7 @@ def classify(
 
 def classify_files(asker: Asker, files: Sequence[Path], *, in_flight: int, screen: Screen) -> int:
     """Classify every file and tell the scores; how many files failed. Raises UnreachableError."""
-    from .work import work_and_tell
+    from .work import OF_THE_QUESTION, work_and_tell
 
     def classify_one(position: int, file: Path) -> ClassifyReply:
         return asker.classify(file)
@@ -68,7 +66,9 @@ def classify_files(asker: Asker, files: Sequence[Path], *, in_flight: int, scree
         screen.tell({**where, "model": reply.model, "version": reply.model_version, "scores": scores})
         screen.say(_line(done.file, reply))
 
-    return work_and_tell(files, classify_one, tell, what="classifying", in_flight=in_flight, screen=screen)
+    return work_and_tell(
+        files, classify_one, tell, what="classifying", in_flight=in_flight, screen=screen, ends_at=OF_THE_QUESTION
+    )
 
 
 def _line(file: Path, reply: ClassifyReply) -> Text:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from .completion import complete_findings
 from .console import Screen
-from .exits import EXIT_CODES, ExitCode, errors_told
+from .examples import epilog
+from .exits import ExitCode, errors_told
 from .options import (
     DEFAULT_SERVER,
     AsJson,
@@ -36,26 +39,18 @@ if TYPE_CHECKING:
     from .dicom_files import ObjectWriter
     from .work import Done
 
-EPILOG = f"""
-[bold]Examples[/bold]
-
-cxrshift explain chest.dcm --finding Effusion
-
-cxrshift explain study_folder/ --out out --server http://explainer.example:8000
-
-cxrshift explain chest.png --local --profile fixed --lambda-min -8 --lambda-max 8
-
-cxrshift explain chest.dcm --saliency input-gradient --saliency integrated-gradients
-
-cxrshift explain chest.dcm --dicom objects
-
-For each file and finding, DIR/FILE/FINDING holds frames.gif, frames.webp, overlay.png, curve.png and \
-explanation.json, with --saliency also KIND.png and sheet.png, with --mp4 also frames.mp4. With --dicom, \
-OBJECTS/FILE/FINDING holds stack.dcm, overlay.dcm and report.dcm, in the radiograph's own study. Images are synthetic \
-and not for diagnosis.
-
-{EXIT_CODES}
-"""
+EPILOG = epilog(
+    "cxrshift explain chest.dcm --finding Effusion",
+    "cxrshift explain study_folder/ --out out --server http://explainer.example:8000",
+    "cxrshift explain chest.png --local --profile fixed --lambda-min -8 --lambda-max 8",
+    "cxrshift explain chest.dcm --saliency input-gradient --saliency integrated-gradients",
+    "cxrshift explain chest.dcm --dicom objects",
+    "cxrshift explain chest.dcm --json",
+    notes="For each file and finding, DIR/FILE/FINDING holds frames.gif, frames.webp, overlay.png, curve.png and "
+    "explanation.json, with --saliency also KIND.png and sheet.png, with --mp4 also frames.mp4. With --dicom, "
+    "OBJECTS/FILE/FINDING holds stack.dcm, overlay.dcm and report.dcm, in the radiograph's own study. Images are "
+    "synthetic and not for diagnosis.",
+)
 _SEARCH = "How far the shift goes"
 
 
@@ -68,6 +63,7 @@ def explain(
             "-f",
             metavar="FINDING",
             help="A finding to explain; may be given several times.",
+            autocompletion=complete_findings,
             show_default="every finding at or above its operating point, else the highest",
         ),
     ] = None,
@@ -80,6 +76,8 @@ def explain(
     frames: Annotated[
         int | None,
         typer.Option(
+            min=2,
+            max=101,
             metavar="N",
             help="Pictures along the shift, 2 to 101.",
             show_default="10 or 11, by profile",
@@ -90,6 +88,7 @@ def explain(
         float | None,
         typer.Option(
             metavar="λ",
+            max=0.0,
             help="With --profile fixed: the most negative shift, at most 0, in the model's own unit.",
             show_default=False,
             rich_help_panel=_SEARCH,
@@ -99,6 +98,7 @@ def explain(
         float | None,
         typer.Option(
             metavar="λ",
+            min=0.0,
             help="With --profile fixed: the most positive shift, at least 0, in the model's own unit.",
             show_default=False,
             rich_help_panel=_SEARCH,
@@ -108,6 +108,8 @@ def explain(
         float | None,
         typer.Option(
             metavar="SCORE",
+            min=0.0,
+            max=1.0,
             help="With --profile two-sided: stop where the score has changed by this much, above 0, at most 1.",
             show_default=False,
             rich_help_panel=_SEARCH,
@@ -117,6 +119,8 @@ def explain(
         float | None,
         typer.Option(
             metavar="SHARE",
+            min=0.0,
+            max=1.0,
             help="With --profile two-sided: stop where this share of the brightness has changed, above 0, at most 1.",
             show_default=False,
             rich_help_panel=_SEARCH,
@@ -183,7 +187,8 @@ def explain(
         "source_frame": source_frame,
         "least_frames": least_frames,
     }
-    with errors_told(screen):
+    with errors_told(screen), _findings_named(finding or []):
+        check_search(choices)
         from ..render.video import require_video
         from .askers import open_asker
         from .dicom_files import ObjectWriter
@@ -195,12 +200,41 @@ def explain(
         files = list(gather(files, screen))
         write = partial(write_explanation, npz=npz, mp4=mp4)
         objects = None if dicom is None else ObjectWriter(dicom, segmentation=segmentation)
-        with open_asker(server, model, local=local, timeout=timeout) as asker:
+        waiting = screen.waiting("loading the model" if local else f"asking {server}")
+        with waiting as come, open_asker(server, model, local=local, timeout=timeout) as asker:
+            come()
+            out.mkdir(parents=True, exist_ok=True)  # now, rather than after the first explanation
             failures = explain_files(
                 asker, files, choices, out, write=write, objects=objects, in_flight=in_flight, screen=screen
             )
     if failures:
         raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+@contextmanager
+def _findings_named(findings: Sequence[str]) -> Iterator[None]:
+    """A service never repeats a word that it does not know, for logs are kept; here nobody else listens."""
+    from cxrshift_api.types import Problem, ProblemCode
+    from cxrshift_client.errors import RequestError
+
+    try:
+        yield
+    except RequestError as error:
+        if error.problem.code is not ProblemCode.UNKNOWN_FINDING:
+            raise
+        message = f"{error.problem.message} Asked for: {', '.join(findings)}."
+        raise RequestError(Problem(error.problem.code, message), error.request_id) from error
+
+
+def check_search(choices: Choices) -> None:
+    """Refuse options that do not go together, before anything is asked. Raises typer.BadParameter."""
+    profile = choices["profile"]
+    if profile != "fixed" and (choices["lambda_min"] is not None or choices["lambda_max"] is not None):
+        raise typer.BadParameter("--lambda-min and --lambda-max go with --profile fixed.")
+    if profile == "fixed" and not (choices["lambda_min"] or choices["lambda_max"]):
+        raise typer.BadParameter("--profile fixed needs --lambda-min below 0, --lambda-max above 0, or both.")
+    if profile != "two-sided" and (choices["target_change"] is not None or choices["pixel_change"] is not None):
+        raise typer.BadParameter("--target-change and --pixel-change go with --profile two-sided.")
 
 
 def explain_files(
@@ -219,7 +253,7 @@ def explain_files(
     How many files failed. Raises UnreachableError.
     """
     from .files import name_folders, name_of_finding
-    from .work import work_and_tell
+    from .work import OF_THE_QUESTION, work_and_tell
 
     names = name_folders(files)
 
@@ -243,4 +277,6 @@ def explain_files(
             for warning in summary.warnings if len(files) == 1 else ():
                 screen.say(Text(f"  {warning}", "yellow"))
 
-    return work_and_tell(files, explain_one, tell, what="explaining", in_flight=in_flight, screen=screen)
+    return work_and_tell(
+        files, explain_one, tell, what="explaining", in_flight=in_flight, screen=screen, ends_at=OF_THE_QUESTION
+    )

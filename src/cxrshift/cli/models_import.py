@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from .completion import complete_models
 from .console import Screen
+from .examples import epilog
 from .exits import errors_told
+from .options import AsJsonDocument
 
 if TYPE_CHECKING:
     from ..errors import ModelError
     from ..models.manifest import ManifestFinding
     from ..models.own import OwnAutoencoder
 
-EXAMPLES = """[bold]Examples[/bold]
-
-cxrshift models import classifier.onnx --autoencoder phantom --findings Effusion,Mass=0.3 --name my-model
-
-cxrshift models import classifier.pt2 --encoder encoder.pt2 --decoder decoder.pt2 --findings Effusion
---name my-model --output logit
-
-cxrshift models import xrv-densenet121-res224-all --classifier densenet.pt --autoencoder autoencoder.pt"""
-
+EPILOG = epilog(
+    "cxrshift models import classifier.onnx --autoencoder phantom --findings Effusion,Mass=0.3 --name my-model",
+    "cxrshift models import classifier.pt2 --encoder encoder.pt2 --decoder decoder.pt2 --findings Effusion "
+    "--name my-model --output logit",
+    "cxrshift models import xrv-densenet121-res224-all --classifier densenet.pt --autoencoder autoencoder.pt",
+)
 SUFFIXES = (".pt2", ".pt", ".ts", ".onnx")
 _OWN = "Your own model"
 _BRIDGE = "What your classifier takes and returns"
@@ -43,6 +43,7 @@ AutoencoderSource = Annotated[
         metavar="MODEL|FILE",
         help="For your classifier an installed model, or a folder written ./FOLDER, whose autoencoder is copied. "
         "For a torchxrayvision model its released file.",
+        autocompletion=complete_models,
     ),
 ]
 Classifier = Annotated[
@@ -143,6 +144,7 @@ def import_files(
     channels: Channels = None,
     mean: Mean = "",
     std: Std = "",
+    as_json: AsJsonDocument = False,
 ) -> None:
     """Install a model of your own from its files, or a torchxrayvision model from its two released ones.
 
@@ -150,10 +152,12 @@ def import_files(
     before the model is installed: shapes, the range of the scores, a gradient that is not zero. Nothing is unpickled
     freely; a TorchScript file is a program of its author's all the same, so prefer torch.export or ONNX.
     """
-    screen = Screen()
+    screen = Screen(as_json=as_json)
     with errors_told(screen):
         if Path(subject).suffix not in SUFFIXES:
-            screen.say(f"installed {_import_released(subject, classifier, autoencoder, out)}")
+            with screen.waiting("reading and probing the networks"):
+                folder = _import_released(subject, classifier, autoencoder, out)
+            tell_installed(screen, folder)
             return
         if classifier is not None:
             raise _refuse("--classifier is for torchxrayvision models; your own classifier is named first.")
@@ -175,7 +179,15 @@ def import_files(
             findings=_findings(_required("--findings", findings)),
             bridge=read_bridge({key: value for key, value in stated.items() if value is not None and value != ()}),
         )
-        screen.say(f"installed {import_own(own, out=out)}")
+        with screen.waiting("reading and probing the networks"):
+            folder = import_own(own, out=out)
+        tell_installed(screen, folder)
+
+
+def tell_installed(screen: Screen, folder: Path) -> None:
+    """Say where the model now is."""
+    screen.tell({"name": folder.name, "folder": str(folder)})
+    screen.say(f"installed {folder}")
 
 
 def _import_released(name: str, classifier: Path | None, autoencoder: str, out: Path | None) -> Path:
@@ -208,9 +220,11 @@ def _findings(text: str) -> tuple[ManifestFinding, ...]:
 
     found = []
     for part in text.split(","):
-        name, _, point = (piece.strip() for piece in part.partition("="))
-        (operating_point,) = _numbers("--findings", point) or (0.5,)
-        found.append(ManifestFinding(name, operating_point))
+        name, sign, point = (piece.strip() for piece in part.partition("="))
+        try:
+            found.append(ManifestFinding(name, float(point) if sign else 0.5))
+        except ValueError as error:
+            raise _refuse(f"--findings: {part.strip()} has no number behind =; write NAME or NAME=0.3.") from error
     return tuple(found)
 
 

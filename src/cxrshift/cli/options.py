@@ -8,8 +8,15 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..defaults import DEFAULT_MODEL
+from .completion import complete_models, complete_precisions, complete_runtimes
+
 ProfileName = Literal["two-sided", "latentshift", "gifsplanation", "fixed"]
 HeatmapName = Literal["max", "mean", "first-to-last", "integrated"]
+
+
+RUNTIMES = ("auto", "torch", "torch-graph", "onnxruntime", "tensorrt", "openvino")
+PRECISIONS = ("float32", "tfloat32", "bfloat16", "float16")
 
 
 class SaliencyName(StrEnum):
@@ -51,7 +58,8 @@ ModelName = Annotated[
         "-m",
         metavar="MODEL",
         help="A served model; with --local an installed one, or a model folder written ./FOLDER.",
-        show_default="the service's own; with --local phantom",
+        show_default=f"the service's own; with --local {DEFAULT_MODEL}",
+        autocompletion=complete_models,
         rich_help_panel="Who answers",
     ),
 ]
@@ -69,6 +77,10 @@ InFlight = Annotated[
     int, typer.Option("--in-flight", min=1, max=256, metavar="N", help="Files worked on at the same time.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON for each result.")]
+AsJsonDocument = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+AsJsonEvents = Annotated[
+    bool, typer.Option("--json", help="Print a line of JSON for each thing that happens, such as ready and stopped.")
+]
 RuntimeName = Annotated[
     Literal["", "auto", "torch", "torch-graph", "onnxruntime", "tensorrt", "openvino"],
     typer.Option(
@@ -77,6 +89,7 @@ RuntimeName = Annotated[
         help="What runs the networks: torch, torch-graph, onnxruntime, tensorrt, openvino, or auto, the fastest that "
         "[bold]cxrshift models build[/bold] measured here.",
         show_default="the model's own",
+        autocompletion=complete_runtimes,
     ),
 ]
 PrecisionName = Annotated[
@@ -86,5 +99,6 @@ PrecisionName = Annotated[
         metavar="NAME",
         help="Of the networks' products: float32, tfloat32, bfloat16 or float16. The latent gradient stays in float32.",
         show_default="the model's own",
+        autocompletion=complete_precisions,
     ),
 ]

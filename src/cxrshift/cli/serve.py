@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..defaults import DEFAULT_MODEL
 from .console import Screen
-from .exits import errors_told
+from .examples import epilog
+from .exits import ExitCode, Trouble, errors_told
 from .models import resolve_model
-from .options import PrecisionName, RuntimeName
+from .options import AsJsonEvents, PrecisionName, RuntimeName
+from .ports import require_ports
 from .serve_options import BatchSize, Gpu, Heap, Host, Models, RejectUnsuitable, Threads, Workers
 
-EPILOG = """
-[bold]Examples[/bold]
+if TYPE_CHECKING:
+    from ..serving.events import ServeEvent
 
-cxrshift serve
-
-cxrshift serve --model phantom --model ./my-model --host 0.0.0.0
-
-The first model is the default one. SIGTERM or Ctrl-C lets what was begun finish, then stops.
-
-Exit codes: 0 stopped on request, 1 it did not start or a part of it died, 2 wrong option or model.
-"""
+EPILOG = epilog(
+    "cxrshift serve",
+    "cxrshift serve --model phantom --model ./my-model --host 0.0.0.0",
+    "cxrshift serve --rest-port 0 --grpc-port 0 --metrics-port 0 --json",
+    notes="The first model is the default one. SIGTERM or Ctrl-C lets what was begun finish, then stops.",
+    exits="Exit codes: 0 stopped on request, 1 it did not start or a part of it died, 2 wrong option or model.",
+)
 
 _PORT = "0 chooses a free one."
 
@@ -52,9 +53,10 @@ def serve(
         Path | None,
         typer.Option(metavar="DIR", help="Keep the built models here for the next start.", show_default=False),
     ] = None,
+    as_json: AsJsonEvents = False,
 ) -> None:
     """Serve models over REST and gRPC: starts TorchServe and the gateway, prints "ready: ..." once they answer."""
-    screen = Screen()
+    screen = Screen(as_json=as_json)
     with errors_told(screen):
         from ..serving.serve import serve as run
         from ..serving.stack import StackConfig
@@ -79,5 +81,21 @@ def serve(
             heap_mebibytes=heap,
             drain_grace=grace,
         )
-        code = run(config)
+        require_ports(screen, (("REST", host, rest_port), ("gRPC", host, grpc_port), ("metrics", host, metrics_port)))
+        with screen.waiting("starting TorchServe and the gateway") as come:
+
+            def announce(event: ServeEvent) -> None:
+                come()
+                _tell(screen, event)
+
+            code = run(config, announce=announce)
     raise typer.Exit(code)
+
+
+def _tell(screen: Screen, event: ServeEvent) -> None:
+    members: dict[str, object] = {"event": event.name, **dict(event.addresses)}
+    if event.name == "failed":
+        code = Trouble.MODEL if event.exit_code == ExitCode.USAGE else Trouble.NOT_STARTED
+        members["problem"] = {"code": code, "message": event.line, "exit_code": event.exit_code}
+    screen.tell(members)
+    screen.say(event.line)

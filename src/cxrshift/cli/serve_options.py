@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..defaults import DEFAULT_MODEL
+from .completion import complete_models
 
 Models = Annotated[
     list[str] | None,
@@ -16,6 +17,7 @@ Models = Annotated[
         metavar="MODEL",
         help="An installed model, or a model folder written ./FOLDER; may be given several times.",
         show_default=DEFAULT_MODEL,
+        autocompletion=complete_models,
     ),
 ]
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 = on every network.")]

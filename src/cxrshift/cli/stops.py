@@ -10,6 +10,7 @@ from types import FrameType
 import typer
 
 from .console import Screen
+from .exits import Trouble
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def stops_heeded(screen: Screen) -> Iterator[Callable[[], bool]]:
     try:
         yield lambda: bool(asked)
     except Interrupted as stopped:
-        screen.fail(str(stopped))
+        screen.end(Trouble.INTERRUPTED, str(stopped), 128 + asked[0])
         raise typer.Exit(128 + asked[0]) from stopped
     finally:
         for number, handler in before.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,10 @@ import typer
 from . import train_options as given
 from . import train_quality
 from .console import Screen
+from .examples import epilog
 from .exits import EXIT_CODES, errors_told
+from .options import AsJsonEvents
+from .results import finite
 from .stops import stops_heeded
 
 if TYPE_CHECKING:
@@ -22,7 +25,15 @@ if TYPE_CHECKING:
     from ..training.radiograph_card import CardFacts
     from ..training.radiograph_model import Conduct
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    epilog=epilog(
+        "cxrshift train autoencoder images --out runs/autoencoder",
+        "cxrshift train classifier images --autoencoder runs/autoencoder --out my-model",
+    ),
+)
+_EXITS = f"{EXIT_CODES} 130 or 143 stopped by a signal."
 app.command(epilog=train_quality.EPILOG)(train_quality.quality)
 
 _AGAIN = (
@@ -54,8 +65,7 @@ def train() -> None:
 
 
 @app.command(
-    epilog="[bold]Example[/bold]\n\ncxrshift train autoencoder images --out runs/autoencoder --bf16\n\n"
-    f"{_AGAIN}\n\n{EXIT_CODES} 130 or 143 stopped by a signal."
+    epilog=epilog("cxrshift train autoencoder images --out runs/autoencoder --bf16", notes=_AGAIN, exits=_EXITS)
 )
 def autoencoder(
     folder: given.Folder,
@@ -87,9 +97,10 @@ def autoencoder(
     validate_every: given.Every = 500,
     patience: given.Patience = 8,
     checkpoint_every: given.CheckpointEvery = 200,
+    as_json: AsJsonEvents = False,
 ) -> None:
     """Train an autoencoder to reproduce radiographs, on affine and elastic variations of them."""
-    screen = Screen()
+    screen = Screen(as_json=as_json)
     with errors_told(screen), stops_heeded(screen) as stop:
         from ..training.fit import Schedule
         from ..training.machine import prepare
@@ -111,13 +122,17 @@ def autoencoder(
         conduct = Conduct(out, device, validate_every, patience, checkpoint_every, stop)
         with _watched(screen, conduct, "autoencoder", steps) as watched:
             figures = train_autoencoder(pictures, recipe, watched)
+        screen.tell({"event": "done", "out": str(out), "reconstruction": finite(asdict(figures))})
         screen.say(f"{figures.pictures} held-back pictures: MAE {figures.mae:.1f} of 2048, SSIM {figures.ssim:.3f}")
         screen.say(f"wrote {out}")
 
 
 @app.command(
-    epilog="[bold]Example[/bold]\n\ncxrshift train classifier images --autoencoder runs/autoencoder --out my-model "
-    f"--name my-model\n\n{_AGAIN}\n\n{EXIT_CODES} 130 or 143 stopped by a signal."
+    epilog=epilog(
+        "cxrshift train classifier images --autoencoder runs/autoencoder --out my-model --name my-model",
+        notes=_AGAIN,
+        exits=_EXITS,
+    )
 )
 def classifier(
     folder: given.Folder,
@@ -174,9 +189,10 @@ def classifier(
     validate_every: given.Every = 250,
     patience: given.Patience = 8,
     checkpoint_every: given.CheckpointEvery = 200,
+    as_json: AsJsonEvents = False,
 ) -> None:
     """Train a classifier on pictures and on what the autoencoder makes of them, and write a model folder."""
-    screen = Screen()
+    screen = Screen(as_json=as_json)
     with errors_told(screen), stops_heeded(screen) as stop:
         from ..training.fit import Schedule
         from ..training.machine import prepare
@@ -211,6 +227,7 @@ def classifier(
             facts = train_classifier(
                 pictures, trained, recipe, watched, out=out, identity=identity, start=started, data_note=note
             )
+        screen.tell({"event": "done", "out": str(out), **finite(asdict(facts))})
         for line in facts_lines(facts):
             screen.say(line)
         screen.say(f"wrote {out}")
@@ -255,6 +272,8 @@ def _watched(screen: Screen, conduct: Conduct, what: str, steps: int) -> Iterato
 
         def validated(found: Validated) -> None:
             figures = ", ".join(f"{name} {value:.4g}" for name, value in found.figures.items())
+            numbers = {"step": found.step, "steps": steps, "value": found.value, "figures": dict(found.figures)}
+            screen.tell({"event": "validated", **finite(numbers)})
             screen.say(f"step {found.step} of {steps}: validation {found.value:.4f} ({figures})")
 
         yield replace(conduct, report=report, validated=validated)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,10 @@ import typer
 
 from . import train_options as given
 from .console import Screen
-from .exits import EXIT_CODES, errors_told
+from .examples import epilog
+from .exits import errors_told
+from .options import AsJsonDocument
+from .results import finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +22,9 @@ if TYPE_CHECKING:
     from ..image.radiograph import Radiograph
     from ..training.quality import LearntQuality
 
-EPILOG = (
-    "[bold]Examples[/bold]\n\ncxrshift train quality ./my-model images --model-version 1.0.1\n\n"
-    f"cxrshift train quality model_store/phantom --phantoms 400\n\n{EXIT_CODES}"
+EPILOG = epilog(
+    "cxrshift train quality ./my-model images --model-version 1.0.1",
+    "cxrshift train quality model_store/phantom --phantoms 400",
 )
 
 
@@ -63,12 +67,13 @@ def quality(
     ] = "",
     device: given.Device = "cpu",
     threads: given.Threads = 0,
+    as_json: AsJsonDocument = False,
 ) -> None:
     """Learn what is unlike a model's radiographs and where its quality cards warn; write both into its folder.
 
     What is familiar is learnt from the training patients, the limits from the validation patients. Weights stay.
     """
-    screen = Screen()
+    screen = Screen(as_json=as_json)
     with errors_told(screen):
         from ..models.loader import load_model
         from ..training.machine import prepare
@@ -86,6 +91,9 @@ def quality(
         with screen.progress("measuring radiographs", None) as bar:
             learnt = learn_limits(loaded, training, validation, budget=budget, progress=bar.set)
         write_quality(model, learnt, version=version)
+        counts = {"training": learnt.training, "validation": learnt.validation, "warned": learnt.warned}
+        limits = finite(asdict(learnt.limits))
+        screen.tell({"model": str(model), "limits": limits, "past": dict(learnt.past), **counts})
         for line in learnt_lines(learnt):
             screen.say(line)
         screen.say(f"wrote {model}")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from cxrshift_api.types import ProblemCode
-from cxrshift_client.errors import ExplainerError, UnreachableError
+from cxrshift_client.errors import AccessError, ExplainerError, UnreachableError
 
 from ..errors import CodedError
 from .console import Screen
 from .exits import say_os_error
 
 R = TypeVar("R")
+OF_THE_QUESTION = (ProblemCode.UNKNOWN_MODEL, ProblemCode.UNKNOWN_FINDING, ProblemCode.UNTRAINED_FINDING)
+"""What is wrong with the question itself, where it is the same for every file."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +54,26 @@ def gather(paths: Sequence[Path], screen: Screen) -> Sequence[Path]:
 
 
 def work_through(
-    files: Sequence[Path], work: Callable[[int, Path], R], *, in_flight: int
+    files: Sequence[Path],
+    work: Callable[[int, Path], R],
+    *,
+    in_flight: int,
+    ends_at: Collection[ProblemCode] = (),
 ) -> Iterator[Done[R] | Failed]:
     """``work(position, file)`` on every file, ``in_flight`` at once; outcomes in their order.
 
-    Raises UnreachableError as soon as there is no service to ask: the other files would fare no better.
+    Raises UnreachableError, AccessError, or the ExplainerError of a code of ``ends_at`` as soon as it is met: the other
+    files would fare no better.
     """
 
     def one(position: int, file: Path) -> Done[R] | Failed:
         try:
             return Done(position, file, work(position, file))
-        except UnreachableError:
+        except (AccessError, UnreachableError):
             raise
         except ExplainerError as error:
+            if error.problem.code in ends_at:
+                raise
             return Failed(position, file, error.problem.code, error.problem.message)
         except CodedError as error:
             return Failed(position, file, error.code, error.message)
@@ -89,14 +98,15 @@ def work_and_tell(
     what: str,
     in_flight: int,
     screen: Screen,
+    ends_at: Collection[ProblemCode] = (),
 ) -> int:
     """``work`` on every file; ``tell`` each result, with the JSON members that name its file, and say each failure.
 
-    How many files failed. Raises UnreachableError.
+    How many files failed. Raises what ``work_through`` raises.
     """
     failures = 0
     with screen.progress(what, len(files)) as bar:
-        for outcome in work_through(files, work, in_flight=in_flight):
+        for outcome in work_through(files, work, in_flight=in_flight, ends_at=ends_at):
             where: Mapping[str, object] = {"position": outcome.position, "file": str(outcome.file)}
             if isinstance(outcome, Done):
                 tell(where, outcome)

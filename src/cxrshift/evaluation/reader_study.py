@@ -90,7 +90,9 @@ def read_readings(folder: Path) -> tuple[Reading, ...]:
                 raise StudyError(f"{READINGS} lacks the columns {', '.join(missing)}.")
             return tuple(_read_row(rows.line_num, row) for row in rows)
     except OSError as error:
-        raise StudyError(f"{folder.name} holds no readable {READINGS}: {error.strerror}.") from error
+        raise StudyError(
+            f"{folder} holds no readable {READINGS}: {error.strerror}. docs/evaluation.md says what is in it."
+        ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise StudyError(f"{READINGS} must be a UTF-8 table with commas.") from error
 

@@ -212,6 +212,8 @@ def _read(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
                 raise SamplesError(f"{path.name} lacks the columns {', '.join(missing)}.")
             return list(rows)
     except OSError as error:
-        raise SamplesError(f"{path.parent.name} holds no readable {path.name}: {error.strerror}.") from error
+        raise SamplesError(
+            f"{path.parent} holds no readable {path.name}: {error.strerror}. docs/evaluation.md says what is in it."
+        ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise SamplesError(f"{path.name} must be a UTF-8 table with commas.") from error

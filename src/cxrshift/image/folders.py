@@ -41,7 +41,8 @@ def find_radiographs(paths: Sequence[Path]) -> Found:
         candidates = list(_list_files(path))
         radiographs = [each for each in candidates if _is_radiograph(each)]
         if not radiographs:
-            raise InvalidImage(f"{path}: there is no radiograph among its {len(candidates)} files.")
+            there = f"there is no radiograph among its {len(candidates)} files" if candidates else "the folder is empty"
+            raise InvalidImage(f"{path}: {there}; name one with DICOM, PNG, JPEG or NPY files.")
         files += radiographs
         passed_over += len(candidates) - len(radiographs)
     return Found(tuple(dict.fromkeys(files)), passed_over)

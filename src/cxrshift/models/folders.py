@@ -1,4 +1,4 @@
-"""Where model folders are. Needs no torch.
+"""Where model folders are. Needs neither torch nor numpy: a shell's completion asks too.
 
 A name is looked up in, in this order: ``$CXRSHIFT_MODEL_STORE``; the user's own models, which ``cxrshift models pull``
 and ``import`` write (``$CXRSHIFT_DATA_HOME/models``, by default the platform's place for application data); the models
@@ -11,10 +11,10 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
-from ..errors import ModelError
-from .manifest import FILE_NAME, NAME_PATTERN
+from .names import FILE_NAME, NAME_PATTERN
 
 STORE_VARIABLE = "CXRSHIFT_MODEL_STORE"
 DATA_VARIABLE = "CXRSHIFT_DATA_HOME"
@@ -53,11 +53,17 @@ def known_models(environment: Mapping[str, str] = os.environ) -> tuple[Path, ...
 
 
 def find_model(name: str, environment: Mapping[str, str] = os.environ) -> Path:
-    """The folder of the model of that name. Raises ModelError, which lists the names that are there."""
+    """The folder of the model of that name, which fits NAME_PATTERN. Raises ModelError, which lists those there."""
+    from ..errors import ModelError
+
     known = {folder.name: folder for folder in known_models(environment)}
     if name not in known:
         there = ", ".join(known) or "none"
-        raise ModelError(f"No model of that name is installed. Installed are: {there}. A folder is written ./NAME.")
+        near = get_close_matches(name, known, 1, 0.5)
+        meant = f" Do you mean {near[0]}?" if near else ""
+        raise ModelError(
+            f"No model named {name} is installed.{meant} Installed are: {there}. A folder is written ./NAME."
+        )
     return known[name]
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,7 +19,7 @@ from ..core.model import FindingSpec, LatentModel, Model, ModelSpec
 from ..errors import ManifestError, MethodError, ModelError, WeightsError
 from ..runtime import AUTO, fastest, with_runtime
 from .folders import find_model
-from .manifest import NAME_PATTERN, Manifest, read_manifest
+from .manifest import NAME_PATTERN, Manifest, fingerprint, read_manifest
 from .reference import read_familiarity
 from .weights import read_weights
 
@@ -64,7 +62,7 @@ def load_model(
         raise MethodError(f"The networks of {manifest.name} do not score the findings that its manifest lists.")
     _freeze(networks, device)
     familiarity = _familiarity(folder, manifest)
-    model = Model(describe(manifest), networks, device, familiarity, fingerprint=_fingerprint(manifest))
+    model = Model(describe(manifest), networks, device, familiarity, fingerprint=fingerprint(manifest))
     _check_reference(model)
     return _run_by(model, runtime or manifest.runtime, precision or manifest.precision)
 
@@ -72,14 +70,6 @@ def load_model(
 def _run_by(model: Model, runtime: str, precision: str) -> Model:
     chosen = fastest(model, precision) if runtime == AUTO else runtime
     return model if (chosen, precision) == ("torch", "float32") else with_runtime(model, chosen, precision=precision)
-
-
-def _fingerprint(manifest: Manifest) -> str:
-    """The SHA-256 of what decides the networks: their kind, their arguments, the SHA-256 of every file."""
-    files = sorted((file.name, file.sha256) for file in manifest.files)
-    networks = {name: dict(arguments) for name, arguments in manifest.networks.items()}
-    parts = [manifest.kind, manifest.input_size, manifest.input_range, files, networks]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def describe(manifest: Manifest) -> ModelSpec:

@@ -29,6 +29,7 @@ width = 32
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import tomllib
@@ -42,11 +43,11 @@ from cxrshift_api.types import FileDigest
 
 from ..core.limits import QualityLimits
 from ..errors import ManifestError
+from .names import FILE_NAME as FILE_NAME
+from .names import NAME_PATTERN as NAME_PATTERN
 from .toml_fields import Table
 
-FILE_NAME = "manifest.toml"
 CARD_NAME = "README.md"
-NAME_PATTERN = r"[a-z0-9][a-z0-9._-]{0,63}"
 MAX_BYTES = 1 << 20
 """Largest manifest that is read, in bytes."""
 
@@ -184,6 +185,14 @@ def write_manifest(manifest: Manifest, folder: Path) -> Path:
     path = folder / FILE_NAME
     path.write_bytes(content)
     return path
+
+
+def fingerprint(manifest: Manifest) -> str:
+    """The SHA-256 of what decides the networks: their kind, their arguments, the SHA-256 of every file."""
+    files = sorted((file.name, file.sha256) for file in manifest.files)
+    networks = {name: dict(arguments) for name, arguments in manifest.networks.items()}
+    parts = [manifest.kind, manifest.input_size, manifest.input_range, files, networks]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _findings(document: Table) -> tuple[ManifestFinding, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -38,11 +39,12 @@ class ForegroundConfig:
     """Requests that wait for each model at most."""
 
 
-def become_torchserve(config: ForegroundConfig) -> NoReturn:
+def become_torchserve(config: ForegroundConfig, *, before: Callable[[], None] = lambda: None) -> NoReturn:
     """Build the store, write the front end's files, and replace this process by the front end.
 
-    Nothing of this process is left, so that SIGTERM reaches Java itself, which lets gRPC calls in flight end. Raises
-    ManifestError or WeightsError for a model that must not be served, MissingJava or LaunchError.
+    Nothing of this process is left, so that SIGTERM reaches Java itself, which lets gRPC calls in flight end.
+    ``before`` is called just before that, when nothing can go wrong any more but Java itself. Raises ManifestError or
+    WeightsError for a model that must not be served, MissingJava or LaunchError.
     """
     folder = config.folder.resolve()
     if len(os.fsencode(folder)) > LONGEST_FOLDER:
@@ -65,4 +67,5 @@ def become_torchserve(config: ForegroundConfig) -> NoReturn:
     files = write_files(serving, run, ports, to_console=True)
     command = java_command(serving, files, temporary=run)
     os.chdir(run)  # what TorchServe writes beside its files lands there too
+    before()
     os.execve(command[0], command, make_environment(serving, run))

@@ -149,7 +149,9 @@ def _read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
                 raise PicturesError(f"{path.name} lacks the column {' and '.join(missing)}.")
             rows = list(table)
     except OSError as error:
-        raise PicturesError(f"{path.parent.name} holds no readable {path.name}: {error.strerror}.") from error
+        raise PicturesError(
+            f"{path.parent} holds no readable {path.name}: {error.strerror}. docs/models.md says what is in it."
+        ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise PicturesError(f"{path.name} must be a UTF-8 table with commas.") from error
     if not rows:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from ..examples import epilog
 from . import alignment, faithfulness, localisation, phantom, reader_study, shortcut
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    epilog=epilog("cxrshift evaluate phantom --n 1000", "cxrshift evaluate reader-study study --out out"),
+)
 
 
 @app.callback()

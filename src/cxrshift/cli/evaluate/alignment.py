@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..console import Screen
-from ..exits import EXIT_CODES, errors_told
-from ..options import AsJson
+from ..examples import epilog
+from ..exits import errors_told
+from ..options import AsJsonDocument
 from ..results import finite, flat_row, write_results
 from .options import Chosen, Dataset, Evaluated, Images, Limit, Out, Phantoms, PixelChange, Seed, Split
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from ...evaluation.alignment import AlignmentReport, Cell
     from ...evaluation.intervals import Interval
 
-EPILOG = (
-    "[bold]Examples[/bold]\n\ncxrshift evaluate alignment --phantoms 200 --out out\n\n"
-    "cxrshift evaluate alignment -m cxr-small --images data/cxr --split test --limit 400 --out out\n\n" + EXIT_CODES
+EPILOG = epilog(
+    "cxrshift evaluate alignment --phantoms 200 --out out",
+    "cxrshift evaluate alignment -m cxr-small --images data/cxr --split test --limit 400 --out out",
 )
 _WIDTH = 10
 """Of a column; names are cut to fit."""
@@ -42,7 +43,7 @@ def alignment(
         float, typer.Option(min=0.001, max=1.0, metavar="SCORE", help="Leave out paths whose own score rises by less.")
     ] = 0.1,
     out: Out = None,
-    as_json: AsJson = False,
+    as_json: AsJsonDocument = False,
 ) -> None:
     """Measure how the scores of all findings move along the path of each: counterfactual alignment, arXiv 2312.02186.
 

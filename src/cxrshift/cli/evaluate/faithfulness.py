@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..console import Screen
-from ..exits import EXIT_CODES, errors_told
-from ..options import AsJson
+from ..examples import epilog
+from ..exits import errors_told
+from ..options import AsJsonDocument
 from ..results import Row, finite, flat_row, write_results
 from .options import (
     Blur,
@@ -32,10 +33,9 @@ from .options import (
 if TYPE_CHECKING:
     from ...evaluation.faithfulness_report import FaithfulnessReport
 
-EPILOG = (
-    "[bold]Examples[/bold]\n\ncxrshift evaluate faithfulness --phantoms 100 --out out\n\n"
-    "cxrshift evaluate faithfulness -m cxr-small --images data/cxr --split test --pixel-change 0.1 --out out\n\n"
-    + EXIT_CODES
+EPILOG = epilog(
+    "cxrshift evaluate faithfulness --phantoms 100 --out out",
+    "cxrshift evaluate faithfulness -m cxr-small --images data/cxr --split test --pixel-change 0.1 --out out",
 )
 
 
@@ -57,7 +57,7 @@ def faithfulness(
     ] = 16,
     pixel_change: PixelChange = None,
     out: Out = None,
-    as_json: AsJson = False,
+    as_json: AsJsonDocument = False,
 ) -> None:
     """Measure how far the score moves, how real the frames are, and whether the maps tell what the score reads.
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..console import Screen
-from ..exits import EXIT_CODES, errors_told
-from ..options import AsJson
+from ..examples import epilog
+from ..exits import errors_told
+from ..options import AsJsonDocument
 from ..results import finite, flat_row, write_results
 from .options import Blur, Evaluated, Heatmap, Out, Phantoms, PixelChange, Seed, Split, SplitName, chosen_split, span
 
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from ...evaluation.localisation_report import LocalisationReport
     from ...evaluation.samples import Samples
 
-EPILOG = (
-    "[bold]Examples[/bold]\n\ncxrshift evaluate localisation --phantoms 300 --seed 1 --out out\n\n"
-    "cxrshift evaluate localisation -m cxr-small --masks data --source nih-bbox --split test --out out\n\n" + EXIT_CODES
+EPILOG = epilog(
+    "cxrshift evaluate localisation --phantoms 300 --seed 1 --out out",
+    "cxrshift evaluate localisation -m cxr-small --masks data --source nih-bbox --split test --out out",
 )
 
 
@@ -47,7 +48,7 @@ def localisation(
     detected: Annotated[bool, typer.Option("--detected", help="Only findings that the model calls present.")] = False,
     pixel_change: PixelChange = None,
     out: Out = None,
-    as_json: AsJson = False,
+    as_json: AsJsonDocument = False,
 ) -> None:
     """Hold Latent Shift and the traditional maps against masks: IoU, precision, recall, pointing game.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..completion import complete_models
 from ..options import HeatmapName
 
 if TYPE_CHECKING:
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 SplitName = Literal["test", "validation", "train", "all"]
 
-Evaluated = Annotated[str, typer.Option("--model", "-m", metavar="MODEL", help="An installed model, or ./FOLDER.")]
+Evaluated = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", metavar="MODEL", help="An installed model, or ./FOLDER.", autocompletion=complete_models
+    ),
+]
 Seed = Annotated[
     int, typer.Option(min=0, metavar="SEED", help="Which phantoms, never ones trained on; also draws the resamples.")
 ]

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import Screen
-from ..exits import EXIT_CODES, ExitCode, errors_told
-from ..options import AsJson
+from ..examples import epilog
+from ..exits import ExitCode, Trouble, errors_told
+from ..options import AsJsonDocument
 from ..results import Row, finite, write_results
 from .options import Evaluated, Out
 
 if TYPE_CHECKING:
     from ...evaluation.phantom import FindingReport, PhantomReport, Share
 
-EPILOG = "[bold]Example[/bold]\n\ncxrshift evaluate phantom --n 1000 --seed 1 --out out\n\n" + EXIT_CODES
+EPILOG = epilog(
+    "cxrshift evaluate phantom --n 1000 --seed 1 --out out",
+)
 
 
 def phantom(
@@ -27,7 +30,7 @@ def phantom(
     model: Evaluated = "phantom",
     workers: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that draw phantoms.")] = 2,
     out: Out = None,
-    as_json: AsJson = False,
+    as_json: AsJsonDocument = False,
 ) -> None:
     """Explain synthetic radiographs whose findings are known to the pixel, and print how well that went."""
     screen = Screen(as_json=as_json)
@@ -40,7 +43,7 @@ def phantom(
             with screen.progress("explaining phantoms", None) as bar:
                 report = evaluate_phantom(loaded, n=n, seed=seed, workers=workers, progress=bar.set)
         except ValueError as error:  # a model of other findings
-            screen.fail(f"The evaluation {error}.")
+            screen.end(Trouble.MODEL, f"The evaluation {error}.", ExitCode.USAGE)
             raise typer.Exit(ExitCode.USAGE) from error
         screen.tell(report_to_json(report))
         for line in report_lines(report):

@@ -10,21 +10,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import Screen
-from ..exits import EXIT_CODES, errors_told
-from ..options import AsJson
+from ..examples import epilog
+from ..exits import errors_told
+from ..options import AsJsonDocument
 from ..results import finite, flat_row, write_results
 from .options import Out
 
 if TYPE_CHECKING:
     from ...evaluation.reader_study import Comparison
 
-EPILOG = "[bold]Example[/bold]\n\ncxrshift evaluate reader-study study --out out\n\n" + EXIT_CODES
+EPILOG = epilog(
+    "cxrshift evaluate reader-study study --out out",
+)
 
 
 def reader_study(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with the study's readings.csv.")],
     out: Out = None,
-    as_json: AsJson = False,
+    as_json: AsJsonDocument = False,
 ) -> None:
     """Compare readers' answers with Latent Shift and with traditional maps, paired by example and reader.
 

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import Screen
-from ..exits import EXIT_CODES, errors_told
-from ..options import AsJson
+from ..examples import epilog
+from ..exits import errors_told
+from ..options import AsJsonDocument
 from ..results import finite, flat_row, write_results
 from .options import Blur, Evaluated, Heatmap, Out, PixelChange, Seed, span
 
 if TYPE_CHECKING:
     from ...evaluation.shortcut_report import ShortcutReport
 
-EPILOG = (
-    "[bold]Examples[/bold]\n\ncxrshift evaluate shortcut --out out\n\n"
-    "cxrshift evaluate shortcut --finding Effusion --seed 1 --out out\n\n" + EXIT_CODES
+EPILOG = epilog(
+    "cxrshift evaluate shortcut --out out",
+    "cxrshift evaluate shortcut --finding Effusion --seed 1 --out out",
 )
 
 
@@ -35,7 +36,7 @@ def shortcut(
     pixel_change: PixelChange = None,
     workers: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that draw phantoms.")] = 2,
     out: Out = None,
-    as_json: AsJson = False,
+    as_json: AsJsonDocument = False,
 ) -> None:
     """Train two classifiers, one where a device marks the finding, and measure how much energy falls on the device.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
 from dicomweb_client import DICOMwebClient
@@ -29,10 +30,14 @@ class Sent:
 
 
 def send_files(paths: Sequence[Path], destination: Destination) -> Iterator[Sent]:
-    """Send each file, and say of each in turn how that went. Raises OSError."""
+    """Send each file, and say of each in turn how that went: one that cannot be read costs the others nothing."""
     sender = open_sender(destination)
     for path in paths:
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            yield Sent(path, f"{error.strerror}.")
+            continue
         try:
             read_arrival(content, "")
             sender.send([content])
@@ -44,8 +49,17 @@ def send_files(paths: Sequence[Path], destination: Destination) -> Iterator[Sent
             yield Sent(path)
 
 
-def fetch_study(url: str, study_instance_uid: str, folder: Path, *, timeout: float = 60.0) -> list[Path]:
+def fetch_study(
+    url: str,
+    study_instance_uid: str,
+    folder: Path,
+    *,
+    timeout: float = 60.0,
+    progress: Callable[[int], None] = lambda count: None,
+) -> list[Path]:
     """Write every object of a study into ``folder`` as SOP-INSTANCE-UID.dcm, by WADO-RS; returns the files.
+
+    ``progress`` hears how many are written, after each.
 
     Raises DeliveryFailed where the archive does not answer or does not have the study, and OSError.
 
@@ -63,13 +77,22 @@ def fetch_study(url: str, study_instance_uid: str, folder: Path, *, timeout: flo
                 path = folder / f"{dataset.SOPInstanceUID}.dcm"
                 path.write_bytes(buffer.getvalue())
                 written.append(path)
+                progress(len(written))
     except requests.HTTPError as error:
         code = http_status(error)
         if code == requests.codes.not_found:
             raise DeliveryFailed("The archive does not have this study.") from error
         raise DeliveryFailed(f"The archive answered with HTTP {code}.") from error
     except (requests.RequestException, ValueError) as error:
-        raise DeliveryFailed("No DICOMweb service answers at this address.") from error
+        raise DeliveryFailed(
+            f"No DICOMweb service answers at {_without_user(url)}; name what stands before /studies."
+        ) from error
     if not written:
         raise DeliveryFailed("The archive does not have this study.")
     return written
+
+
+def _without_user(url: str) -> str:
+    """The address without a name and password that may stand in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
