@@ -21,6 +21,7 @@ DEFAULTS, WEB = "cxrshift.defaults", "cxrshift.web"
 TRACING, RECORDER = "cxrshift.tracing", "cxrshift.trace_recorder"
 AUDIT = "cxrshift.audit"
 RESULTS = "cxrshift.pacs.results"
+STUDY = "cxrshift.study"
 PARALLEL = "cxrshift.parallel"
 TRAINED = ("cxrshift.phantom", "cxrshift.training", "cxrshift.evaluation")
 ANYTHING = ("cxrshift", "cxrshift_api", "cxrshift_client")
@@ -48,6 +49,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "cxrshift.gateway": (API, RENDER, RESULTS, WEB, ERRORS, AUDIT, CONFIG, TELEMETRY, TRACING),
     "cxrshift.pacs": (API, CLIENT, IMAGE, RENDER, ERRORS, CONFIG),
     "cxrshift.pacs.bridge": (API, CLIENT, IMAGE, "cxrshift.pacs", ERRORS, AUDIT, CONFIG, TELEMETRY),
+    # Its statistics are the evaluation's own; its pictures are a service's answers, as the contract has them.
+    STUDY: (API, WEB, "cxrshift.evaluation.reader_study", ERRORS, TELEMETRY),
     SERVING: (API, "cxrshift.models.manifest", "cxrshift.models.folders", ERRORS, CONFIG),
     # The composition roots put everything together; cli and the package itself fetch it only when it is used.
     "cxrshift.cli": ANYTHING,
@@ -87,8 +90,9 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "onnx2torch": ("cxrshift.models.imported_onnx",),
     "grpc": (API, CLIENT, "cxrshift.gateway"),
     "fastapi": ("cxrshift.gateway",),
-    "starlette": ("cxrshift.gateway", "cxrshift.pacs.bridge", WEB),
-    "uvicorn": ("cxrshift.gateway", "cxrshift.pacs.bridge"),
+    "starlette": ("cxrshift.gateway", "cxrshift.pacs.bridge", STUDY, WEB),
+    "uvicorn": ("cxrshift.gateway", "cxrshift.pacs.bridge", STUDY),
+    "sqlite3": (STUDY, "cxrshift.pacs.bridge"),
     "prometheus_client": ("cxrshift.gateway", TELEMETRY, "cxrshift.pacs.bridge"),
     "pydantic": ("cxrshift.gateway", CONFIG, "cxrshift.pacs.bridge"),
     "pydantic_settings": (CONFIG,),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import classify, evaluate, explain, keys, models, pacs, serve, torchserve, train
+from . import classify, evaluate, explain, keys, models, pacs, serve, study, torchserve, train
 from .exits import EXIT_CODES
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ app.add_typer(models.app, name="models", help="List, fetch and build models.")
 app.add_typer(keys.app, name="keys")
 app.add_typer(pacs.app, name="pacs")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(study.app, name="study")
 app.add_typer(train.app, name="train")
 
 
