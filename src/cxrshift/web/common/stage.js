@@ -56,19 +56,20 @@ export class Stage extends EventTarget {
     this.#due = 0;
     const [height, width] = this.#side;
     const ink = this.#canvas.getContext("2d", { alpha: false });
-    const side = Math.round(this.#canvas.clientWidth * devicePixelRatio);
-    if (side && (this.#canvas.width !== side || this.#canvas.height !== side)) {
-      this.#canvas.width = this.#canvas.height = side;
+    const [right, down] = [this.#canvas.clientWidth, this.#canvas.clientHeight].map((px) => Math.round(px * devicePixelRatio));
+    if (this.#canvas.width !== right || this.#canvas.height !== down) {
+      this.#canvas.width = right;
+      this.#canvas.height = down;
     }
-    ink.setTransform(1, 0, 0, 1, 0, 0);
     ink.fillStyle = "#000";
-    ink.fillRect(0, 0, this.#canvas.width, this.#canvas.height);
-    if (!this.#grey || !side) return;
+    ink.fillRect(0, 0, right, down);
+    if (!this.#grey || !right || !down) return;
     if (this.#isStale) this.#expose(height, width);
     const { zoom, x, y } = this.#view;
+    const scale = zoom * Math.min(right / width, down / height);
     ink.imageSmoothingQuality = "high";
-    const extent = side * zoom;
-    ink.drawImage(this.#film, side / 2 - x * extent, side / 2 - y * extent, extent, extent);
+    const [left, top] = [right / 2 - x * width * scale, down / 2 - y * height * scale];
+    ink.drawImage(this.#film, left, top, width * scale, height * scale);
   }
 
   #expose(height, width) {
@@ -112,8 +113,8 @@ export class Stage extends EventTarget {
     });
     canvas.addEventListener("pointermove", (event) => {
       if (!last) return;
-      const right = (event.clientX - last[0]) / canvas.clientWidth;
-      const down = (event.clientY - last[1]) / canvas.clientHeight;
+      const side = Math.min(canvas.clientWidth, canvas.clientHeight);
+      const [right, down] = [(event.clientX - last[0]) / side, (event.clientY - last[1]) / side];
       last = [event.clientX, event.clientY];
       if (event.shiftKey) view.set({ width: view.width + 255 * right, level: view.level - 255 * down });
       else view.pan(right, down);
@@ -126,7 +127,9 @@ export class Stage extends EventTarget {
         event.preventDefault();
         const box = canvas.getBoundingClientRect();
         if (event.ctrlKey || event.metaKey) {
-          const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+          const side = Math.min(box.width, box.height);
+          const x = 0.5 + (event.clientX - box.left - box.width / 2) / side;
+          const y = 0.5 + (event.clientY - box.top - box.height / 2) / side;
           view.zoomAt(event.deltaY < 0 ? 1.25 : 0.8, x, y);
         } else if (event.deltaY) {
           this.dispatchEvent(new CustomEvent("step", { detail: event.deltaY < 0 ? 1 : -1 }));

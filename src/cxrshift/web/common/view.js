@@ -27,7 +27,7 @@ export class View extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** Zoom by `factor` about a point of the stage, (0, 0) its top left and (1, 1) its bottom right. */
+  /** Zoom by `factor` about a point, (0, 0) the top left of the picture that fits and (1, 1) its bottom right. */
   zoomAt(factor, stageX = 0.5, stageY = 0.5) {
     const zoom = clamp(this.zoom * factor, 1, LARGEST_ZOOM);
     const shift = 1 / this.zoom - 1 / zoom;
