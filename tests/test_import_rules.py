@@ -117,7 +117,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "pandas": (),
     "jwt": ("cxrshift.gateway.access",),
     "captum": ("cxrshift.core.saliency",),
-    "google": (API, CLIENT, "cxrshift.gateway", *HANDLER),
+    "google": (API, CLIENT, "cxrshift.gateway", STUDY, *HANDLER),
 }
 """Packages that belong to one layer each. ``core`` needs torch and numpy alone; ``ts`` calls us, never we it."""
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from ..errors import CxrshiftError
 from .intervals import Bootstrap, interval
@@ -105,6 +104,8 @@ def pairs_needed(comparison: Comparison, *, power: float = 0.8, level: float = 0
     Of a paired t test, n = ((z(1 - level/2) + z(power)) sd / mean)², times π/3 for the signed-rank test, whose
     asymptotic efficiency on normal differences is 3/π (Lehmann, Nonparametrics, 1975).
     """
+    from scipy import stats  # takes a second to import, which whoever only keeps readings need not wait for
+
     if comparison.mean == 0.0:
         return float("inf")
     needed = stats.norm.ppf(1.0 - level / 2.0) + stats.norm.ppf(power)
@@ -131,6 +132,8 @@ def _pair(readings: Iterable[Reading]) -> Sequence[_Pair]:
 
 
 def _compare(finding: str, label: str, question: str, pairs: Sequence[_Pair]) -> Comparison:
+    from scipy import stats
+
     differences: NDArray[np.int64] = np.array([getattr(a, question) - getattr(b, question) for a, b in pairs])
     differing = int(np.count_nonzero(differences))
     tested = stats.wilcoxon(differences) if differing else None

@@ -7,6 +7,8 @@ import secrets
 import sqlite3
 import time
 
+from google.protobuf.message import DecodeError
+
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.codec import CodecError, decode_explanation, encode_explanation, to_bytes
 from cxrshift_api.types import Explanation
@@ -109,5 +111,5 @@ def unpack_explanation(packed: bytes) -> Explanation:
     """The explanation that was packed. Raises StudyFileError for bytes that are none."""
     try:
         return decode_explanation(pb.Explanation.FromString(packed))
-    except (CodecError, ValueError) as error:
+    except (CodecError, DecodeError) as error:
         raise StudyFileError("An explanation in the study's file is damaged.") from error

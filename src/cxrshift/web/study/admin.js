@@ -51,7 +51,7 @@ function showProgress({ arms, seed, cases, readers }, { readings, unpaired }) {
     [`${readings} of ${whole}`, "readings"],
     [whole ? `${Math.floor((100 * readings) / whole)}%` : "–", "done"],
     [String((readings - unpaired) / 2), "pairs complete"],
-    [seconds.length ? sayTime(mean(seconds)) : "–", "for a case, mean of medians"],
+    [seconds.length ? sayTime(mean(seconds)) : "–", "median time of a case"],
   ].filter(([, name]) => arms === "both" || name !== "pairs complete");
   at("figures").replaceChildren(
     ...figures.map(([figure, name]) => make("div", {}, [make("p", { class: "figure number" }, figure), make("p", { class: "muted" }, name)])),
@@ -126,7 +126,7 @@ function comparisonRow(one, scale) {
     right(`${sign(one.mean)} ± ${one.sd.toFixed(4)}`),
     right(one.statistic === null ? "–" : one.statistic.toFixed(1)),
     right(p, one.p !== null && one.p < 0.05 ? "small-p" : ""),
-    right(one.needed === null || one.needed > 1e6 ? "–" : String(Math.ceil(one.needed))),
+    right(one.needed === null || one.needed > 1e6 ? "–" : String(Math.round(one.needed))),
   ]);
 }
 

@@ -1,7 +1,7 @@
 // A mean with its interval, on a scale that all rows share.
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 300;
+const WIDTH = 400;
 const INSET = 8;
 const STEPS = [0.1, 0.2, 0.25, 0.5, 1, 2];
 

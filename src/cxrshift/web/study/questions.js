@@ -12,7 +12,7 @@ export class Questions extends EventTarget {
 
   constructor(form) {
     super();
-    this.#fields = [...form.querySelectorAll("fieldset")];
+    this.#fields = [...form.querySelectorAll(".question")];
     this.#fields.forEach((field, number) => this.#fill(field, number));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -61,7 +61,7 @@ export class Questions extends EventTarget {
     const open = this.#fields.findIndex((_, i) => this.#answers[this.#name(i)] === null);
     if (open === -1) return false;
     this.#activate(open);
-    at("missing").textContent = `Please answer: ${this.#fields[open].querySelector("legend").textContent}`;
+    at("missing").textContent = `Please answer: ${this.#fields[open].querySelector(".asked").textContent}`;
     return true;
   }
 
