@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.stack.running"]
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -167,10 +167,13 @@ def _streams(parts: RestParts) -> APIRouter:
     service, limit, patience = parts.service, parts.settings.max_request_bytes, parts.settings.upload_seconds
 
     @router.post(
-        "/explain/stream", openapi_extra=rest_docs.IMAGE_BODY, responses=rest_docs.event_answers(), name="explain_stream"
+        "/explain/stream",
+        openapi_extra=rest_docs.IMAGE_BODY,
+        responses=rest_docs.event_answers(),
+        name="explain_stream",
     )
     async def explain_stream(request: Request, query: Annotated[ExplainQuery, Query()]) -> Response:
-        """Explain one radiograph, each part as it becomes ready: progress, then of each finding its heatmap, then all."""
+        """Explain one radiograph, part by part as it is ready: progress, then each finding's heatmap, then all."""
         refuse_repeats(request)
         check_kinds(query.object, NDJSON)
         service.check_door(query.model)

@@ -67,4 +67,6 @@ def _list_samples(folder: Path) -> list[_Sample]:
         return []
     pictures = {each.stem: each.name for each in files if each.suffix.lower() in _PICTURES}
     dicoms = {each.stem: each.name for each in files if each.suffix.lower() == _DICOM}
-    return [_Sample(dicoms.get(stem, pictures.get(stem, "")), pictures.get(stem, "")) for stem in sorted(pictures | dicoms)]
+    return [
+        _Sample(dicoms.get(stem, pictures.get(stem, "")), pictures.get(stem, "")) for stem in sorted(pictures | dicoms)
+    ]

@@ -62,8 +62,8 @@ export class Sweep extends EventTarget {
     this.#describe = describe;
     this.operatingPoint = operatingPoint;
     this.#slider.max = Math.max(0, this.#frames - 1);
-    this.#drawCurve();
     this.index = -1;
+    this.#drawCurve();
     this.go(at);
   }
 
@@ -80,6 +80,10 @@ export class Sweep extends EventTarget {
     this.#slider.setAttribute("aria-valuetext", this.#describe(next));
     this.#placeMarks();
     this.dispatchEvent(new Event("frame"));
+  }
+
+  focus() {
+    this.#slider.focus({ preventScroll: true });
   }
 
   step(by) {
@@ -123,6 +127,7 @@ export class Sweep extends EventTarget {
   #drawCurve() {
     const width = this.#svg.clientWidth;
     this.#svg.replaceChildren();
+    this.#marks = {};
     if (!this.#frames || !width) return;
     this.#svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     const down = (score) => BOTTOM - score * (BOTTOM - TOP);

@@ -3,7 +3,7 @@
 import { byId, element, signed } from "./words.js";
 
 const SMALLEST_MOVE = 0.1; // of a finding's own score: divided by less, the others' moves would mean nothing
-const DARKEST = 55; // percent of the colour, so that the numbers stay readable
+const DARKEST = 48; // percent of the colour, so that the numbers stay readable
 
 export function settleAlignment(session) {
   const panel = byId("alignment");
@@ -30,7 +30,8 @@ export function settleAlignment(session) {
 function matrixOf(explained) {
   const { findings } = explained[0];
   const heads = findings.map((finding) => element("th", { scope: "col" }, element("span", {}, finding)));
-  const rows = explained.map((explanation) => {
+  const inOrder = explained.toSorted((a, b) => findings.indexOf(a.finding) - findings.indexOf(b.finding));
+  const rows = inOrder.map((explanation) => {
     const cells = moves(explanation).map((move, column) => cell(move, findings[column] === explanation.finding));
     return element("tr", {}, element("th", { scope: "row" }, explanation.finding), ...cells);
   });

@@ -113,6 +113,8 @@ export class Film {
     const own = explanation.findings.indexOf(explanation.finding);
     byId("radiograph-words").textContent = `score ${two(explanation.radiograph_scores[own])}`;
     this.#layMaps();
+    this.#radiograph.draw();
+    performance.mark("heatmap");
     if (!this.#hasFrames) return;
     const isNew = before?.finding !== explanation.finding || !before;
     if (isNew) this.#stopBlinking();
@@ -120,6 +122,8 @@ export class Film {
       at: explanation.zero_frame,
       describe: (index) => this.#describe(index),
     });
+    // Who has just opened a file by a key goes on at the slider, without a way past everything between.
+    if (document.activeElement.closest(".intake")) this.sweep.focus();
   }
 
   #describe(index) {

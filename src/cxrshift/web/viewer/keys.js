@@ -3,6 +3,16 @@
 import { MAP_PLACES } from "./settings.js";
 import { byId } from "./words.js";
 
+const MOVED = "input, [role=tab]";
+/** Where a key already does something by itself. */
+const OWN_USES = {
+  " ": "button, summary, a, input:not([type=range])",
+  ArrowLeft: MOVED,
+  ArrowRight: MOVED,
+  Home: MOVED,
+  End: MOVED,
+};
+
 export function settleKeys({ session, view, film }) {
   const placeMap = () => {
     byId("map-over").value = MAP_PLACES[(MAP_PLACES.indexOf(film.over) + 1) % MAP_PLACES.length];
@@ -33,10 +43,9 @@ export function settleKeys({ session, view, film }) {
   document.addEventListener("keydown", (event) => {
     const target = event.target;
     const isTyping = target.closest("input[type=text], input[type=password], textarea, select, dialog");
-    const hasOwnUse = { " ": "button, summary, a, input", ArrowLeft: "input, [role=tab]", ArrowRight: "input, [role=tab]", Home: "input, [role=tab]", End: "input, [role=tab]" }[event.key];
     const act = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (hasOwnUse && target.closest(hasOwnUse)) return;
+    if (target.closest(OWN_USES[event.key] ?? "no-element")) return;
     if (!session.image && !["o", "?"].includes(event.key)) return;
     event.preventDefault();
     act();

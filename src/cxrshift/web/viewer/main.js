@@ -58,10 +58,14 @@ async function start() {
   byId("notice").textContent = about.notice;
   applyLink();
   settleDownloads({ session, service, about });
+  let wanted = link.finding; // of the first radiograph; later ones are explained by what they show
   const { openSample } = settleIntake({
     service,
     about,
-    open: (blob, { sample }) => session.open(blob, { sample, finding: session.finding || link.finding }),
+    open: (blob, { sample }) => {
+      session.open(blob, { sample, finding: wanted });
+      wanted = "";
+    },
     refuse: (words) => {
       session.problem = { title: "This file was not taken", message: words, code: "" };
       session.dispatchEvent(new Event("problem"));
@@ -95,7 +99,7 @@ function fill(id, options, chosen) {
 
 function settlePage() {
   const setState = () => {
-    const isOpen = Boolean(session.image);
+    const isOpen = Boolean(session.image) && !(session.problem && !session.scores.length); // else it could not be read
     byId("main").dataset.state = isOpen ? "open" : "empty";
     for (const part of document.querySelectorAll(".findings, .side")) part.hidden = !isOpen;
     document.querySelector(".work").hidden = !isOpen && !session.problem;

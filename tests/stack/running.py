@@ -1,4 +1,4 @@
-"""One TorchServe and one gateway for all tests of the running stack."""
+"""One TorchServe and one gateway for all tests of the running stack, in whichever folder they are: a pytest plugin."""
 
 from __future__ import annotations
 
