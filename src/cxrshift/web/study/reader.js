@@ -109,6 +109,7 @@ async function submit() {
   saver.reset();
   at("next").disabled = true;
   try {
+    await saver.settled();
     await goTo(await call("POST", "/api/case/answer", draft()));
   } catch (error) {
     isReady = true;

@@ -8,6 +8,7 @@ const AGAIN_MILLISECONDS = 2000;
 export class Saver extends EventTarget {
   #draft = null;
   #busy = false;
+  #work = Promise.resolve();
   #case = 0;
 
   /** Forget the case so far: what comes now is of another. */
@@ -19,7 +20,7 @@ export class Saver extends EventTarget {
   /** Save `draft` now, or after the call that is under way; what was to be saved before it is overtaken. */
   save(draft) {
     this.#draft = draft;
-    if (!this.#busy) this.#work();
+    if (!this.#busy) this.#work = this.#send();
   }
 
   /** Save on the way out: the browser sends it though the page is gone. */
@@ -27,7 +28,12 @@ export class Saver extends EventTarget {
     call("PUT", "/api/case/draft", draft, { keepalive: true }).catch(() => {});
   }
 
-  async #work() {
+  /** Resolves when no call is under way: an answer must not be overtaken by a draft of itself. */
+  settled() {
+    return this.#work;
+  }
+
+  async #send() {
     this.#busy = true;
     while (this.#draft) {
       const [draft, of] = [this.#draft, this.#case];
