@@ -240,7 +240,7 @@ def test_an_administrator_sees_progress_results_and_takes_the_tables(visitor: Vi
         visitor.post("/api/case/answer", json={"ticket": place["ticket"], **answer})
     visitor.enter("me")
     progress = visitor.get("/api/admin/progress").json()
-    assert (progress["cases"], progress["arms"], progress["seed"]) == (4, "both", 3)
+    assert (progress["cases"], progress["pairs"], progress["arms"], progress["seed"]) == (4, 4, "both", 3)
     assert [(r["name"], r["done"], r["median_seconds"]) for r in progress["readers"]] == [
         ("R1", [4, 4], 3.5),
         ("R2", [0, 0], None),

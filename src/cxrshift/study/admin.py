@@ -20,7 +20,7 @@ from .cases import list_cases, read_study
 from .database import Database
 from .readings import list_progress, list_readings
 from .records import Role
-from .results import Results, compute_results
+from .results import Results, compute_results, split_pairs
 from .sessions import Door
 from .tables import make_tables
 from .web_calls import Refusal
@@ -55,14 +55,16 @@ def admin_routes(database: Database, door: Door) -> list[BaseRoute]:
 
 
 def describe_progress(database: Database) -> dict[str, JsonValue]:
-    """The study and how far each reader is, as JSON."""
+    """The study, how far each reader is, and the ``pairs`` of one reader and one case that are complete, as JSON."""
     study = read_study(database)
     readers = [_finite(asdict(one)) for one in list_progress(database)]
+    paired, _ = split_pairs(list_readings(database))
     return {
         "title": study.title,
         "arms": study.arms,
         "seed": study.seed,
         "cases": len(list_cases(database)),
+        "pairs": len(paired) // 2,
         "readers": readers,
     }
 

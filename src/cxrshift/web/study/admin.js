@@ -16,41 +16,38 @@ async function enter(role) {
     return;
   }
   at("logout").hidden = false;
-  if (await refresh()) showSection("overview");
+  showSection("overview");
+  await refresh();
 }
 
-/** Ask the server anew; whether it answered. */
+/** Ask the server anew: progress first, for the statistics of a large study take some seconds. */
 async function refresh() {
   at("refresh").disabled = true;
+  at("basis").textContent = "Calculating …";
   try {
-    const power = at("power").value;
-    const [progress, results] = await Promise.all([
-      call("GET", "/api/admin/progress"),
-      call("GET", `/api/admin/results?power=${power}`),
-    ]);
-    showTrouble("");
-    showProgress(progress, results);
+    showProgress(await call("GET", "/api/admin/progress"));
+    const results = await call("GET", `/api/admin/results?power=${at("power").value}`);
     showComparisons(results);
     showArms(results);
-    return true;
+    showTrouble("");
   } catch (error) {
     if (error.status === 401) askForCode("Your session has ended. Enter your code again.");
     else showTrouble(error.message);
-    return false;
   } finally {
     at("refresh").disabled = false;
   }
 }
 
-function showProgress({ arms, seed, cases, readers }, { readings, unpaired }) {
+function showProgress({ arms, seed, cases, pairs, readers }) {
   at("facts").textContent = `${cases} cases, ${ARMS[arms]}, seed ${seed}`;
   const whole = readers.reduce((sum, reader) => sum + reader.cases * reader.done.length, 0);
+  const readings = readers.reduce((sum, reader) => sum + reader.done.reduce((all, done) => all + done, 0), 0);
   const seconds = readers.map((reader) => reader.median_seconds).filter((each) => each !== null);
   const figures = [
     [String(readers.length), readers.length === 1 ? "reader" : "readers"],
     [`${readings} of ${whole}`, "readings"],
     [whole ? `${Math.floor((100 * readings) / whole)}%` : "–", "done"],
-    [String((readings - unpaired) / 2), "pairs complete"],
+    [String(pairs), "pairs complete"],
     [seconds.length ? sayTime(mean(seconds)) : "–", "median time of a case"],
   ].filter(([, name]) => arms === "both" || name !== "pairs complete");
   at("figures").replaceChildren(

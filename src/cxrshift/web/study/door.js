@@ -24,7 +24,9 @@ export async function settleDoor(enter) {
   settleTheme(at("theme"));
   at("login-form").addEventListener("submit", async (event) => {
     event.preventDefault();
+    const button = at("login-form").querySelector("button");
     at("login-fault").textContent = "";
+    button.disabled = true;
     try {
       const { role } = await call("POST", "/api/login", { code: at("code").value });
       at("code").value = "";
@@ -32,6 +34,8 @@ export async function settleDoor(enter) {
     } catch (error) {
       at("login-fault").textContent = error.message;
       at("code").select();
+    } finally {
+      button.disabled = false;
     }
   });
   at("logout").addEventListener("click", async () => {
