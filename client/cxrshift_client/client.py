@@ -88,10 +88,7 @@ class Client(_Settings):
         return self._call(EXPLAIN, request, request.request_id, self._total(choices))
 
     def explain_stream(self, image: ImageLike, **choices: Unpack[Choices]) -> Iterator[ExplainEvent]:
-        """The same as it becomes ready: progress, then each finding's heatmap, then its frames. Never tried again.
-
-        REST has no stream: there, every event comes at the end, and none is a HeatmapReady.
-        """
+        """The same as it becomes ready: progress, then each finding's heatmap, then its frames. Never tried again."""
         return self._transport.stream(explain_request(image, choices), self._total(choices))
 
     def classify(self, image: ImageLike, *, model: str = "", request_id: str = "") -> ClassifyReply:

@@ -41,6 +41,8 @@ class HttpForm:
     path: str
     query: Query = ()
     content: bytes = b""
+    accept: str = PROTOBUF
+    """The form in which the answer is wanted."""
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ import httpx
 
 from cxrshift_api import json_codec
 from cxrshift_api.types import ExplainEvent, ExplainRequest, Problem, ProblemCode
-from cxrshift_api.wire import PROTOBUF, REQUEST_ID
+from cxrshift_api.wire import NDJSON, REQUEST_ID
 
 from .errors import ExplainerError, error_of, foreign_answer, unreachable
 from .methods import EXPLAIN, HttpForm, Method
-from .transports import Address, Connection, replay
+from .transports import Address, Connection
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -61,8 +61,24 @@ class RestTransport:
         return _read(method, received, self._connection.address, request_id)
 
     def stream(self, request: ExplainRequest, seconds: float | None) -> Iterator[ExplainEvent]:
-        """REST has no stream: one call, then its events together."""
-        yield from replay(self.send(EXPLAIN, request, request.request_id, seconds))
+        """The events as they come."""
+        address, request_id = self._connection.address, request.request_id
+        deadline = None if seconds is None else time.monotonic() + seconds
+        with _translated(address, request_id):
+            asked = _request(self._http, _stream_form(request), request_id, self._connection, seconds)
+            response = self._http.send(asked, stream=True)
+            try:
+                if response.status_code != httpx.codes.OK:
+                    body = response.read()
+                    raise _problem_error(_Received(response.status_code, response.headers, body), address, request_id)
+                for line in response.iter_lines():
+                    if deadline is not None and time.monotonic() > deadline:
+                        raise error_of(_LATE, request_id)
+                    event = _read_event(line, address, response.headers.get(REQUEST_ID) or request_id)
+                    if event is not None:
+                        yield event
+            finally:
+                response.close()
 
     def is_ready(self, seconds: float | None) -> bool:
         """Whether ``/readyz`` says so."""
@@ -103,9 +119,28 @@ class AsyncRestTransport:
         return _read(method, received, self._connection.address, request_id)
 
     async def astream(self, request: ExplainRequest, seconds: float | None) -> AsyncIterator[ExplainEvent]:
-        """REST has no stream: one call, then its events together."""
-        for event in replay(await self.asend(EXPLAIN, request, request.request_id, seconds)):
-            yield event
+        """The events as they come."""
+        address, request_id = self._connection.address, request.request_id
+        deadline = None if seconds is None else time.monotonic() + seconds
+        with _translated(address, request_id):
+            asked = _request(self._http, _stream_form(request), request_id, self._connection, seconds)
+            response = await self._http.send(asked, stream=True)
+            try:
+                if response.status_code != httpx.codes.OK:
+                    body = await response.aread()
+                    raise _problem_error(_Received(response.status_code, response.headers, body), address, request_id)
+                lines = response.aiter_lines()
+                while True:
+                    # Around each line, not around the whole: a generator may not be left waiting inside a timeout.
+                    async with asyncio.timeout(None if deadline is None else deadline - time.monotonic()):
+                        line = await anext(lines, None)
+                    if line is None:
+                        return
+                    event = _read_event(line, address, response.headers.get(REQUEST_ID) or request_id)
+                    if event is not None:
+                        yield event
+            finally:
+                await response.aclose()
 
     async def ais_ready(self, seconds: float | None) -> bool:
         """Whether ``/readyz`` says so."""
@@ -122,6 +157,22 @@ class AsyncRestTransport:
                 request = _request(self._http, form, request_id, self._connection, seconds)
                 response = await self._http.send(request)
         return _Received(response.status_code, response.headers, response.content)
+
+
+def _stream_form(request: ExplainRequest) -> HttpForm:
+    form = EXPLAIN.to_http(request)
+    return replace(form, path=f"{form.path}/stream", accept=NDJSON)
+
+
+def _read_event(line: str, address: Address, request_id: str) -> ExplainEvent | None:
+    """The event of a line; None for one of a newer service. Raises the error of the Problem that it tells instead."""
+    try:
+        told = json.loads(line)
+        if isinstance(told, dict) and told.get("event") == "problem":
+            raise error_of(json_codec.problem_from_json(told.get("problem")), request_id)
+        return json_codec.event_from_json(told)
+    except ValueError as error:
+        raise foreign_answer(address.url, request_id) from error
 
 
 def _trust(connection: Connection) -> ssl.SSLContext:
@@ -147,7 +198,7 @@ def _request(
 ) -> httpx.Request:
     if seconds is not None and seconds <= 0.0:
         raise error_of(_LATE, request_id)
-    headers = {**dict(connection.call_headers()), "accept": PROTOBUF}
+    headers = {**dict(connection.call_headers()), "accept": form.accept}
     if request_id:
         headers[REQUEST_ID] = request_id
     query = form.query

@@ -23,12 +23,16 @@ import numpy as np
 
 from .types import (
     ClassifyReply,
+    Explained,
+    ExplainEvent,
     ExplainReply,
     Explanation,
     Float32Array,
+    HeatmapReady,
     ModelInfo,
     Problem,
     ProblemCode,
+    Progress,
     UInt8Array,
 )
 
@@ -80,6 +84,27 @@ def models_from_json(value: JsonValue) -> tuple[ModelInfo, ...]:
     if not isinstance(value, Mapping):
         raise JsonCodecError("the answer must be an object")
     return cast("tuple[ModelInfo, ...]", _from_json(value.get("models"), tuple[ModelInfo, ...], "models"))
+
+
+def event_to_json(event: ExplainEvent) -> JsonObject:
+    """An event of a stream as a JSON object, whose ``event`` says which it is: progress, heatmap or explanation."""
+    if isinstance(event, Progress):
+        return {"event": "progress", "stage": event.stage, "fraction": event.fraction}
+    kind = "heatmap" if isinstance(event, HeatmapReady) else "explanation"
+    return {"event": kind, "explanation": explanation_to_json(event.explanation)}
+
+
+def event_from_json(value: JsonValue) -> ExplainEvent | None:
+    """The event that a JSON object tells; None for one of a newer service. Raises JsonCodecError."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("event"), str):
+        raise JsonCodecError("event must be a string")
+    kind = value["event"]
+    if kind == "progress":
+        return _read(value, Progress)
+    if kind not in ("heatmap", "explanation"):
+        return None
+    explanation = cast("Explanation", _from_json(value.get("explanation"), Explanation, "explanation"))
+    return HeatmapReady(explanation) if kind == "heatmap" else Explained(explanation)
 
 
 def problem_from_json(value: JsonValue) -> Problem:

@@ -2,6 +2,7 @@
 
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
+NDJSON = "application/x-ndjson"
 REQUEST_ID = "x-request-id"
 """HTTP header and gRPC metadata key, in and out."""
 API_KEY = "x-api-key"

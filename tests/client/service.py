@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
@@ -18,20 +18,25 @@ import grpc
 from cxrshift_api import codec
 from cxrshift_api import explain_pb2 as pb
 from cxrshift_api.explain_pb2_grpc import ExplainerServicer, add_ExplainerServicer_to_server
+from cxrshift_api.json_codec import JsonObject, dump_json, event_to_json
 from cxrshift_api.types import (
     ClassifyReply,
     ClassifyRequest,
+    Explained,
     ExplainOptions,
     ExplainReply,
     ExplainRequest,
     FindingScore,
     HeatmapKind,
+    HeatmapReady,
     ModelInfo,
     Problem,
     ProblemCode,
     Profile,
+    Progress,
     SaliencyKind,
 )
+from cxrshift_api.wire import NDJSON
 from tests.render.examples import make_reply
 
 Request: TypeAlias = ExplainRequest | ClassifyRequest | None
@@ -157,6 +162,21 @@ def _http_request(path: str, query: Mapping[str, list[str]], body: bytes, reques
     return ExplainRequest(body, one.get("model", ""), options, request_id)
 
 
+def _event_lines(answer: ExplainReply) -> bytes:
+    events: list[JsonObject] = [event_to_json(Progress("accepted", 0.0)), {"event": "of a newer service"}]
+    for explanation in answer.explanations:
+        events.append(event_to_json(HeatmapReady(replace(explanation, frames=explanation.frames[:0]))))
+        events.append(event_to_json(Explained(explanation)))
+    return b"".join(dump_json(event) + b"\n" for event in events)
+
+
+def _write(path: str, answer: Any) -> tuple[str, bytes]:
+    """An answer's media type and body."""
+    if path == "/v1/explain/stream":
+        return NDJSON, _event_lines(answer)
+    return "application/x-protobuf", _protobuf(answer)
+
+
 def _protobuf(answer: Any) -> bytes:
     if isinstance(answer, ExplainReply):
         return codec.to_bytes(codec.encode_explain_reply(answer))
@@ -183,7 +203,8 @@ def _make_handler(service: Service) -> type[BaseHTTPRequestHandler]:
             answer = service.ask(_http_request(url.path, parse_qs(url.query), body, request_id), dict(self.headers))
             headers = {"x-request-id": f"{request_id}-served"}
             if not isinstance(answer, Problem):
-                return self.reply(200, headers | {"content-type": "application/x-protobuf"}, _protobuf(answer))
+                media_type, content = _write(url.path, answer)
+                return self.reply(200, headers | {"content-type": media_type}, content)
             if answer.retry_after is not None:
                 headers["retry-after"] = str(round(answer.retry_after))
             document = {"code": answer.code, "detail": answer.message, "request_id": request_id}

@@ -111,12 +111,10 @@ def test_a_stream_ends_with_the_explanations(client: Client, service: Service) -
     events = list(client.explain_stream(b"file", findings=("Mass", "Effusion")))
     assert [e.explanation.finding for e in events if isinstance(e, Explained)] == ["Mass", "Effusion"]
     assert isinstance(events[0], Progress)
-    if service.address.startswith("grpc"):
-        kinds = [type(e) for e in events]
-        assert kinds == [Progress, HeatmapReady, Explained, HeatmapReady, Explained]
-        heatmap = events[1]
-        assert isinstance(heatmap, HeatmapReady)
-        assert (heatmap.explanation.frames.size, heatmap.explanation.heatmap.shape) == (0, (128, 128))
+    assert [type(e) for e in events] == [Progress, HeatmapReady, Explained, HeatmapReady, Explained]
+    heatmap = events[1]
+    assert isinstance(heatmap, HeatmapReady)
+    assert (heatmap.explanation.frames.size, heatmap.explanation.heatmap.shape) == (0, (128, 128))
 
 
 def test_a_ready_service_says_so(client: Client, service: Service) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from cxrshift_api import json_codec
 from cxrshift_api.json_codec import JsonCodecError
-from cxrshift_api.types import ExplainReply, Problem, ProblemCode
+from cxrshift_api.types import Explained, ExplainEvent, ExplainReply, HeatmapReady, Problem, ProblemCode, Progress
 from tests.gateway.samples import CLASSIFIED, MODEL, explain_reply, explanation, same_explanation
 
 
@@ -130,3 +130,23 @@ def test_a_problem_reads_from_its_document_and_an_unknown_code_as_internal() -> 
     assert json_codec.problem_from_json({"code": "NEWER", "detail": "x"}) == Problem(ProblemCode.INTERNAL, "x")
     with pytest.raises(JsonCodecError, match="code must be a string"):
         json_codec.problem_from_json({"detail": "a proxy's own error page"})
+
+
+@pytest.mark.parametrize(
+    "event", [Progress("accepted", 0.25), HeatmapReady(explanation("Effusion")), Explained(explanation())]
+)
+def test_events_come_back_as_they_went(event: ExplainEvent) -> None:
+    read = json_codec.event_from_json(through_text(json_codec.event_to_json(event)))
+    assert type(read) is type(event)
+    if isinstance(event, Progress):
+        assert read == event
+    else:
+        assert same_explanation(read.explanation, event.explanation)  # type: ignore[union-attr]
+
+
+def test_an_event_that_is_not_known_is_none_and_one_that_is_none_is_refused() -> None:
+    assert json_codec.event_from_json({"event": "of tomorrow"}) is None
+    wrong: list[Any] = [None, [], {"event": 7}, {"stage": "accepted"}, {"event": "progress"}, {"event": "heatmap"}]
+    for value in wrong:
+        with pytest.raises(JsonCodecError):
+            json_codec.event_from_json(value)

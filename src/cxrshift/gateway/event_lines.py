@@ -11,10 +11,9 @@ from starlette.types import Receive, Scope, Send
 from cxrshift.errors import Cancelled, CodedError
 from cxrshift.gateway.rest_body import unless_disconnected
 from cxrshift.gateway.status import http_problem
-from cxrshift_api.json_codec import JsonObject, dump_json, explanation_to_json
-from cxrshift_api.types import ExplainEvent, HeatmapReady, Progress
-
-NDJSON = "application/x-ndjson"
+from cxrshift_api.json_codec import dump_json, event_to_json
+from cxrshift_api.types import ExplainEvent
+from cxrshift_api.wire import NDJSON
 
 
 class EventLines(Response):
@@ -57,10 +56,4 @@ class EventLines(Response):
 
 
 def _to_line(event: ExplainEvent) -> bytes:
-    document: JsonObject
-    if isinstance(event, Progress):
-        document = {"event": "progress", "stage": event.stage, "fraction": event.fraction}
-    else:
-        kind = "heatmap" if isinstance(event, HeatmapReady) else "explanation"
-        document = {"event": kind, "explanation": explanation_to_json(event.explanation)}
-    return dump_json(document) + b"\n"
+    return dump_json(event_to_json(event)) + b"\n"

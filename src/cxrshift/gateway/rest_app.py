@@ -17,13 +17,13 @@ from starlette.middleware.cors import CORSMiddleware
 
 from cxrshift import tracing
 from cxrshift.config import Settings
-from cxrshift.errors import CodedError, InternalError, InvalidRequest, Unavailable
+from cxrshift.errors import CodedError, InternalError, InvalidRequest
 from cxrshift.gateway import rest_docs
 from cxrshift.gateway.access.door import Door
 from cxrshift.gateway.bodies import ClassifyBody, ExplainBody, ModelsBody
 from cxrshift.gateway.calls import CallLog
 from cxrshift.gateway.dicom_form import check_image, check_kinds
-from cxrshift.gateway.event_lines import NDJSON, EventLines
+from cxrshift.gateway.event_lines import EventLines
 from cxrshift.gateway.forms import CLASSIFY_FORMS, EXPLAIN_FORMS, MODEL_FORMS, ONE_FINDING, Answer, Forms, Rendered
 from cxrshift.gateway.metrics import Metrics
 from cxrshift.gateway.negotiation import choose_media_type
@@ -33,6 +33,7 @@ from cxrshift.gateway.oip.inference import OpenInference
 from cxrshift.gateway.readiness import Readiness
 from cxrshift.gateway.request_ids import RequestIds
 from cxrshift.gateway.rest_body import SlowUpload, read_image, unless_disconnected
+from cxrshift.gateway.rest_probes import make_probe_router
 from cxrshift.gateway.rest_query import ClassifyQuery, ExplainQuery, refuse_repeats
 from cxrshift.gateway.safe_headers import SafeHeaders
 from cxrshift.gateway.service import ExplainService
@@ -41,7 +42,7 @@ from cxrshift.gateway.timing import SERVER_TIMING, server_timing
 from cxrshift.gateway.usage import make_usage_router
 from cxrshift.gateway.viewer import viewer_routes
 from cxrshift_api.types import ClassifyRequest, ExplainReply, ExplainRequest, Problem, WorkReport
-from cxrshift_api.wire import API_KEY, REQUEST_ID
+from cxrshift_api.wire import API_KEY, NDJSON, REQUEST_ID
 
 _Reply = TypeVar("_Reply")
 _NO_STORE = {"cache-control": "no-store", "vary": "accept"}
@@ -78,7 +79,7 @@ def make_rest_app(parts: RestParts) -> FastAPI:
     app.include_router(_operations(parts))
     app.include_router(_streams(parts))
     app.include_router(make_usage_router(parts.door.shares))
-    app.include_router(_probes(parts.readiness))
+    app.include_router(make_probe_router(parts.readiness))
     if parts.settings.viewer:
         app.router.routes.extend(viewer_routes(parts.settings))
     inference = OpenInference(parts.service, parts.readiness)
@@ -182,29 +183,6 @@ def _streams(parts: RestParts) -> APIRouter:
             image = request.state.call.image = await read_image(request, limit, seconds=patience)
         asked = ExplainRequest(image, query.model, query.to_options(), request.state.request_id)
         return EventLines(request, service.explain_stream(asked, deadline), _NO_STORE)
-
-    return router
-
-
-def _probes(readiness: Readiness) -> APIRouter:
-    router = APIRouter()
-
-    @router.get("/healthz", summary="Healthz")
-    async def healthz() -> dict[str, str]:
-        """Whether the process lives."""
-        return {"status": "ok"}
-
-    @router.get("/readyz", responses={"5XX": rest_docs.PROBLEMS["5XX"]})
-    async def readyz() -> dict[str, str]:
-        """Whether the models answer: a real, tiny inference."""
-        problem = await readiness.check()
-        if problem:
-            raise Unavailable(problem.message, retry_after=problem.retry_after)
-        return {"status": "ready"}
-
-    @router.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
-        return Response(rest_docs.PAGE, media_type="text/html; charset=utf-8", headers=rest_docs.PAGE_HEADERS)
 
     return router
 

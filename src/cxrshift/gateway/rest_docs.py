@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from cxrshift.gateway.bodies import ProblemBody
 from cxrshift.gateway.status import PROBLEM_MEDIA_TYPE
+from cxrshift_api.wire import NDJSON
 
 DESCRIPTION = """\
 Explains a chest X-ray classifier by Latent Shift (arXiv 2102.09475): for one radiograph and one finding, a stack of
@@ -57,7 +58,7 @@ def event_answers() -> dict[int | str, dict[str, Any]]:
         "description": "A line of JSON for each event. `event` says which it is: `progress` (with `stage` and "
         "`fraction`), `heatmap` (with an `explanation` whose `frames` are empty), `explanation` (the same with its "
         "frames), or, at the end of what failed midway, `problem` (with the `problem`).",
-        "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+        "content": {NDJSON: {"schema": {"type": "string"}}},
     }
     return {200: events, **PROBLEMS}
 

@@ -45,8 +45,7 @@ await start();
 async function start() {
   let about;
   try {
-    about = await service.describe();
-    session.models = await service.models();
+    [about, session.models] = await Promise.all([service.describe(), service.models()]);
   } catch (error) {
     session.problem = error;
     session.dispatchEvent(new Event("problem"));

@@ -63,6 +63,8 @@ export class Session extends EventTarget {
     try {
       this.models = this.models.length ? this.models : await this.#service.models(signal);
       this.model ??= this.models[0];
+      const isKnown = this.model.findings.some((each) => each.finding === finding && each.trained);
+      if (isKnown) this.choose(finding); // need not wait for the scores
       this.scores = await this.#service.classify(this.image.blob, { model: this.model.name, signal });
     } catch (error) {
       if (error.name !== "AbortError") this.#fail(error);
@@ -70,10 +72,10 @@ export class Session extends EventTarget {
     }
     if (signal.aborted) return;
     this.#say("scores");
-    const trained = this.scores.filter((each) => each.trained);
-    const known = trained.some((each) => each.finding === finding);
-    const highest = trained.toSorted((a, b) => b.score - b.operating_point - (a.score - a.operating_point))[0];
-    if (known || highest) this.choose(known ? finding : highest.finding);
+    this.#say("results");
+    const margin = (each) => (each.trained ? each.score - each.operating_point : -Infinity);
+    const highest = this.scores.toSorted((a, b) => margin(b) - margin(a))[0];
+    if (!this.results.size && highest?.trained) this.choose(highest.finding);
   }
 
   /** Show a finding's explanation, and ask for it where it is not there yet. */

@@ -23,6 +23,9 @@ export function sayLambda(value) {
   return words.replace("-", "−");
 }
 
-export const signed = (number) => (number < 0 ? "−" : "+") + Math.abs(number).toFixed(2);
+export function signed(number) {
+  const size = Math.abs(number).toFixed(2);
+  return size === "0.00" ? size : (number < 0 ? "−" : "+") + size;
+}
 
 export const plainName = (kind) => (kind[0].toUpperCase() + kind.slice(1)).replaceAll("-", " ");
