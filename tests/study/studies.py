@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cxrshift.study.building import Builder, StudyPlan
 from cxrshift.study.case_table import CaseRow
@@ -36,10 +39,10 @@ def make_rows(folder: Path, count: int) -> list[CaseRow]:
     return rows
 
 
-def make_study(
+def build_study(
     folder: Path, count: int = 8, *, arms: Arms = Arms.BOTH, seed: int = 3, washout_days: float = 0.0
 ) -> Path:
-    """A study of ``count`` cases in ``folder``."""
+    """A study of ``count`` cases in ``folder``, made as any study is."""
     rows, path = make_rows(folder, count), folder / "study.sqlite"
     with Builder(path, "toy") as builder:
         for row in rows:
@@ -48,11 +51,44 @@ def make_study(
     return path
 
 
+@dataclass(frozen=True)
+class Template:
+    """A study's file that tests may copy: making one, and each code, takes a while."""
+
+    content: bytes
+    codes: Mapping[str, str]
+    """By name."""
+
+    def copy_into(self, folder: Path) -> Path:
+        """A copy of it, for its owner alone as a study is."""
+        path = folder / "study.sqlite"
+        path.touch(0o600)
+        path.write_bytes(self.content)
+        return path
+
+
+@cache
+def template(
+    people: tuple[tuple[str, Role], ...] = (), *, count: int = 8, arms: Arms = Arms.BOTH, washout_days: float = 0.0
+) -> Template:
+    """A study with these people."""
+    with TemporaryDirectory() as name:
+        path = build_study(Path(name), count, arms=arms, washout_days=washout_days)
+        with Database(path) as database:
+            codes = {each: add_person(database, each, role).code for each, role in people}
+        return Template(path.read_bytes(), codes)
+
+
+def make_study(folder: Path, count: int = 8) -> Path:
+    """A study of ``count`` cases in ``folder``, whom nobody reads yet."""
+    return template(count=count).copy_into(folder)
+
+
 @contextmanager
 def opened(folder: Path, count: int = 8, *, arms: Arms = Arms.BOTH, washout_days: float = 0.0) -> Iterator[Database]:
     """A study with one reader, number 1."""
-    with Database(make_study(folder, count, arms=arms, washout_days=washout_days)) as database:
-        add_person(database, "R1")
+    made = template((("R1", Role.READER),), count=count, arms=arms, washout_days=washout_days)
+    with Database(made.copy_into(folder)) as database:
         yield database
 
 
@@ -64,8 +100,3 @@ def read_all(database: Database, reader: int, answer: Callable[[Place], Answer])
         places.append(here)
         here = submit_answer(database, reader, here.ticket, answer(here))
     return places
-
-
-def codes_of(database: Database, roles: Mapping[str, Role]) -> dict[str, str]:
-    """Add people; their codes by name."""
-    return {name: add_person(database, name, role).code for name, role in roles.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,12 +16,12 @@ import pytest
 from cxrshift.evaluation.reader_study import LATENT_SHIFT, TRADITIONAL
 from cxrshift.study.cases import list_cases
 from cxrshift.study.database import Database
-from cxrshift.study.people import add_person, list_people
+from cxrshift.study.people import list_people
 from cxrshift.study.records import Role
 from cxrshift.study.server import StudyAddress, StudyServer
 from cxrshift.study.tables import make_tables
 from cxrshift.study.tries import AT_ONCE
-from tests.study.studies import explain, make_study
+from tests.study.studies import explain, template
 
 ANSWER = {"confidence": 4, "correct_feature": 2, "comment": "apex", "seconds": 3.5}
 
@@ -30,7 +30,7 @@ class Visitor(httpx.Client):
     """A client with cookies, of a study whose people and codes it knows."""
 
     database: Database
-    codes: dict[str, str]
+    codes: Mapping[str, str]
 
     def enter(self, name: str = "R1") -> Visitor:
         answer = self.post("/api/login", json={"code": self.codes[name]})
@@ -40,15 +40,16 @@ class Visitor(httpx.Client):
 
 @contextmanager
 def browsing(folder: Path, count: int = 4, *, washout_days: float = 0.0) -> Iterator[Visitor]:
-    with Database(make_study(folder, count, washout_days=washout_days)) as database:
-        people = (("R1", Role.READER), ("R2", Role.READER), ("me", Role.ADMIN))
-        with (
-            StudyServer(database, StudyAddress(port=0)) as server,
-            Visitor(base_url=server.url, timeout=60.0) as visitor,
-        ):
-            visitor.database = database
-            visitor.codes = {name: add_person(database, name, role).code for name, role in people}
-            yield visitor
+    people = (("R1", Role.READER), ("R2", Role.READER), ("me", Role.ADMIN))
+    made = template(people, count=count, washout_days=washout_days)
+    with (
+        Database(made.copy_into(folder)) as database,
+        StudyServer(database, StudyAddress(port=0)) as server,
+        Visitor(base_url=server.url, timeout=60.0) as visitor,
+    ):
+        visitor.database = database
+        visitor.codes = made.codes
+        yield visitor
 
 
 @pytest.fixture
@@ -264,3 +265,14 @@ def test_a_fault_says_nothing_of_itself(visitor: Visitor) -> None:
     broken = visitor.get("/api/case")
     assert broken.status_code == 503
     assert "damaged" not in broken.text
+
+
+def test_a_fault_of_the_server_is_answered_safely_and_without_its_text(visitor: Visitor) -> None:
+    visitor.enter()
+    with visitor.database.writing() as connection:
+        connection.execute("UPDATE cases SET details = 'no JSON'")
+        connection.execute("UPDATE people SET role = 'admin' WHERE name = 'R1'")
+    broken = visitor.get("/api/admin/export.zip")
+    assert broken.status_code == 500
+    assert broken.json() == {"detail": "A fault of the study's server; what was saved is safe."}
+    assert broken.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"

@@ -23,7 +23,7 @@ from cxrshift.study.people import (
 from cxrshift.study.readings import find_place, list_readings, submit_answer
 from cxrshift.study.records import Answer, Role
 from cxrshift.study.tries import AT_ONCE, SECONDS_EACH, Tries
-from tests.study.studies import make_study
+from tests.study.studies import build_study, make_study
 
 
 def test_codes_are_random_and_made_of_letters_that_nobody_misreads() -> None:
@@ -55,7 +55,7 @@ def test_every_study_has_a_salt_of_its_own(tmp_path: Path) -> None:
     hashes = set()
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        with Database(make_study(tmp_path / name, 2)) as database, database.reading() as connection:
+        with Database(build_study(tmp_path / name, 2)) as database, database.reading() as connection:
             hashes.add(bytes(connection.execute("SELECT salt FROM study").fetchone()[0]))
     assert [len(salt) for salt in hashes] == [16, 16]
 

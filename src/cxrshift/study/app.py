@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from cxrshift_api.json_codec import dump_json
 
@@ -31,7 +31,7 @@ from .web_calls import Refusal, SafeAnswers, answer_of, read_json, text_of
 logger = logging.getLogger("cxrshift.study")
 
 
-def make_study_app(database: Database, *, over_tls: bool = False, tries: Tries | None = None) -> Starlette:
+def make_study_app(database: Database, *, over_tls: bool = False, tries: Tries | None = None) -> ASGIApp:
     """The ASGI app of an open study; the database stays the caller's. Raises StudyFileError where it is unfinished."""
     read_study(database)
     door = Door(database, over_tls=over_tls, tries=tries)
@@ -39,7 +39,7 @@ def make_study_app(database: Database, *, over_tls: bool = False, tries: Tries |
     async def admin_page(_: Request) -> Response:
         return FileResponse(FOLDER / "study" / "admin.html", headers=PAGE_HEADERS)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             *page_routes("study"),
             Route("/admin", admin_page),
@@ -47,7 +47,6 @@ def make_study_app(database: Database, *, over_tls: bool = False, tries: Tries |
             *_reader_routes(database, door),
             *admin_routes(database, door),
         ],
-        middleware=[Middleware(SafeAnswers, over_tls=over_tls)],
         exception_handlers={
             Refusal: _refuse,
             MovedOn: _told(409),
@@ -56,6 +55,7 @@ def make_study_app(database: Database, *, over_tls: bool = False, tries: Tries |
             Exception: _fault,
         },
     )
+    return SafeAnswers(app, over_tls=over_tls)  # around all of it: an answer to a fault is an answer too
 
 
 def _reader_routes(database: Database, door: Door) -> list[BaseRoute]:

@@ -59,7 +59,7 @@ function showProgress({ arms, seed, cases, pairs, readers }) {
 function readerRow(reader) {
   const bars = reader.done.map((done, i) =>
     make("div", { class: "read" }, [
-      make("span", { class: "muted" }, reader.done.length > 1 ? `Read ${i + 1}` : "Cases"),
+      make("span", { class: "muted number" }, reader.done.length > 1 ? `Read ${i + 1}` : "Cases"),
       make("progress", { max: reader.cases || 1, value: done, "aria-label": `${reader.name}, read ${i + 1}` }),
       make("span", { class: "number" }, `${done} of ${reader.cases}`),
     ]),
@@ -99,7 +99,7 @@ function comparisonTable(question, comparisons, scale, power) {
     }
     rows.push(comparisonRow(one, scale));
   }
-  const heads = ["Finding", "Pairs", "", "Mean ± sd", "W", "p", `Needed at ${Math.round(100 * power)}%`];
+  const heads = ["Finding", "Pairs", "", "Mean ± sd", "W", "p", `Pairs needed at ${Math.round(100 * power)}%`];
   const head = heads.map((text, i) =>
     make("th", { scope: "col", class: i === 0 ? "" : i === 2 ? "plot" : "right" }, i === 2 ? [drawAxis(scale)] : text),
   );
