@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import ssl
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+import trustme
 
 from cxrshift.evaluation.reader_study import LATENT_SHIFT, TRADITIONAL
 from cxrshift.study.cases import list_cases
@@ -276,3 +278,26 @@ def test_a_fault_of_the_server_is_answered_safely_and_without_its_text(visitor: 
     assert broken.status_code == 500
     assert broken.json() == {"detail": "A fault of the study's server; what was saved is safe."}
     assert broken.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+
+
+def test_over_tls_the_cookie_never_leaves_it(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate, key = tmp_path / "study.pem", tmp_path / "study.key"
+    issued = authority.issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(certificate)
+    issued.private_key_pem.write_to_path(key)
+    made = template((("R1", Role.READER),), count=2)
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    address = StudyAddress(port=0, certificate=certificate, key=key)
+    with (
+        Database(made.copy_into(tmp_path)) as database,
+        StudyServer(database, address) as server,
+        httpx.Client(base_url=server.url, verify=context, timeout=60.0) as visitor,
+    ):
+        assert server.url.startswith("https://127.0.0.1:")
+        assert not server.is_exposed
+        answer = visitor.post("/api/login", json={"code": made.codes["R1"]})
+        assert "secure" in answer.headers["set-cookie"].lower()
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+        assert visitor.get("/api/case").json()["stage"] == "case"
