@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from .design import Arms, Stratum
+from .design import Arms
 
 QUESTIONS = ("confidence", "correct_feature")
 """The two five-point questions, as evaluation.reader_study names them."""
@@ -47,11 +47,6 @@ class Case:
     details: Mapping[str, str] = field(default_factory=dict)
     """What else the table of cases said, by column; it is handed back with the results."""
     has_pictures: bool = True
-
-    @property
-    def stratum(self) -> Stratum:
-        """Among which cases its first arm is balanced."""
-        return Stratum(self.finding, self.label_name)
 
 
 @dataclass(frozen=True)
