@@ -46,10 +46,12 @@ from cxrshift_api.types import (
 from explain_rows import Describe, Request, decode, internal_problem, log_fault, parse
 
 DEFAULT_MAX_REPLY_BYTES = 16 << 20
+"""Largest reply of a batch's item in bytes; larger ones become TOO_LARGE."""
 DEFAULT_COMPRESS_ABOVE = 6 << 20
 """Bytes of a batch's arrays above which they are compressed: the front end takes about 0.9 ms times the square of a
 batch's megabytes, two threads of zlib about 7 ms for each of them, and the gateway must unpack them again."""
 DEFAULT_RECENT_ENCODINGS = 64
+"""Number of radiographs whose encodings a worker remembers."""
 RETRY_SECONDS = 60.0
 """How long a failed batch may be retried item by item; TorchServe kills a worker that is silent for longer."""
 
@@ -68,7 +70,9 @@ class Worker:
     threads: ThreadPoolExecutor
     """Decode radiographs and pack replies side by side: both spend their time where Python's lock is free."""
     max_reply_bytes: int = DEFAULT_MAX_REPLY_BYTES
+    """Largest reply in bytes; larger ones become TOO_LARGE."""
     compress_above: int = DEFAULT_COMPRESS_ABOVE
+    """Bytes of a batch's arrays above which they are compressed."""
     reject_unsuitable: bool = False
     """Refuse what the quality card would warn of first: no frontal chest film, or one unlike the training ones."""
 

@@ -13,7 +13,10 @@ from .settings import Retry, Timeout
 
 @dataclass(frozen=True)
 class Patience:
-    """Timeout and retry settings with the clock and the dice that they need."""
+    """Timeout and retry settings with the clock and the dice that they need.
+
+    ``timeout`` and ``retry``: the settings. ``clock`` tells seconds, ``dice`` a share in [0, 1).
+    """
 
     timeout: Timeout = field(default_factory=Timeout)
     retry: Retry = field(default_factory=Retry)
@@ -26,7 +29,7 @@ class Patience:
 
 
 class Attempts:
-    """One call's attempts."""
+    """One call's attempts. ``deadline`` is a moment of the clock, in seconds; None = no limit."""
 
     def __init__(self, patience: Patience, deadline: float | None) -> None:
         self._patience = patience
@@ -34,7 +37,7 @@ class Attempts:
         self._failed = 0
 
     def seconds_left(self) -> float | None:
-        """How long the next attempt may take."""
+        """How many seconds the next attempt may take, at least 0; None = no limit."""
         return None if self._deadline is None else max(self._deadline - self._patience.clock(), 0.0)
 
     def pause_after(self, error: BusyError) -> float:

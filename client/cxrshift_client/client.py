@@ -63,9 +63,10 @@ class Client(_Settings):
             reply = client.explain("chest.dcm", findings="Effusion")
             print(reply.explanations[0].score)
 
-    ``address`` chooses the transport: ``grpc://``, ``grpcs://``, ``http://`` or ``https://``. ``headers`` go with
-    every call, and so does ``token``, an API key or an OIDC access token; give a function where it changes with time.
-    Every method raises the errors of ``cxrshift_client.errors``.
+    ``address`` chooses the transport: ``grpc://``, ``grpcs://``, ``http://`` or ``https://``. ``headers`` go with every
+    call, and so does ``token``, an API key or an OIDC access token; give a function where it changes with time. Every
+    method raises the errors of ``cxrshift_client.errors``. An ``image`` is a file's bytes, its path, or an (H, W) array
+    of uint8, uint16, or float in [0, 1], 0 being black; a file that cannot be read raises the OSError that it is.
     """
 
     def __init__(
@@ -83,7 +84,10 @@ class Client(_Settings):
         self._transport = transport or open_transport(self._connection)
 
     def explain(self, image: ImageLike, **choices: Unpack[Choices]) -> ExplainReply:
-        """An explanation of each finding. ``image`` is a file's bytes, its path, or an (H, W) array."""
+        """An explanation of each finding.
+
+        ``image`` is a file's bytes, its path, or an (H, W) array of uint8, uint16, or float in [0, 1].
+        """
         request = explain_request(image, choices)
         return self._call(EXPLAIN, request, request.request_id, self._total(choices))
 
@@ -102,7 +106,11 @@ class Client(_Settings):
         return self._call(LIST_MODELS, request, request.request_id, self._total({}))
 
     def is_ready(self, timeout: float = 5.0) -> bool:
-        """Whether the service can answer now; False as well where nothing answers at the address."""
+        """Whether the service can answer now, within ``timeout`` seconds; False as well where nothing answers.
+
+        Raises ExplainerError where something else goes wrong: the service is too slow, say, refuses the caller, or is
+        another program.
+        """
         try:
             return self._transport.is_ready(timeout)
         except BusyError:
@@ -149,26 +157,26 @@ class AsyncClient(_Settings):
         self._transport = transport or open_async_transport(self._connection)
 
     async def explain(self, image: ImageLike, **choices: Unpack[Choices]) -> ExplainReply:
-        """As Client.explain."""
+        """As ``Client.explain``."""
         request = explain_request(image, choices)
         return await self._call(EXPLAIN, request, request.request_id, self._total(choices))
 
     def explain_stream(self, image: ImageLike, **choices: Unpack[Choices]) -> AsyncIterator[ExplainEvent]:
-        """As Client.explain_stream."""
+        """As ``Client.explain_stream``."""
         return self._transport.astream(explain_request(image, choices), self._total(choices))
 
     async def classify(self, image: ImageLike, *, model: str = "", request_id: str = "") -> ClassifyReply:
-        """As Client.classify."""
+        """As ``Client.classify``."""
         request = classify_request(image, model, request_id)
         return await self._call(CLASSIFY, request, request.request_id, self._total({}))
 
     async def list_models(self) -> tuple[ModelInfo, ...]:
-        """As Client.list_models."""
+        """As ``Client.list_models``."""
         request = ListModels(new_request_id())
         return await self._call(LIST_MODELS, request, request.request_id, self._total({}))
 
     async def is_ready(self, timeout: float = 5.0) -> bool:
-        """As Client.is_ready."""
+        """As ``Client.is_ready``."""
         try:
             return await self._transport.ais_ready(timeout)
         except BusyError:

@@ -54,7 +54,7 @@ class GrpcTransport:
             self._channel = grpc.secure_channel(self._address.target, credentials, _UNLIMITED)
 
     def send(self, method: Method[Q, R], request: Q, request_id: str, seconds: float | None) -> R:
-        """One call."""
+        """One call. Raises ExplainerError, of the kind that the Problem or the bare status says."""
         call = self._channel.unary_unary(_SERVICE + method.name, _as_is, _as_is)
         try:
             data: bytes = call(_bytes(method, request), seconds, self._with(request_id))
@@ -63,7 +63,10 @@ class GrpcTransport:
         return _read(method, data, self._address, request_id)
 
     def stream(self, request: ExplainRequest, seconds: float | None) -> Iterator[ExplainEvent]:
-        """Explain, as it becomes ready; leaving the iterator cancels the call."""
+        """Explain, as it becomes ready; leaving the iterator cancels the call.
+
+        Raises ExplainerError as ``send`` does.
+        """
         call = self._channel.unary_stream(_SERVICE + "ExplainStream", _as_is, _as_is)
         message = codec.to_bytes(codec.encode_explain_request(request))
         events = call(message, seconds, self._with(request.request_id))
@@ -76,7 +79,7 @@ class GrpcTransport:
             events.cancel()  # type: ignore[no-untyped-call]
 
     def is_ready(self, seconds: float | None) -> bool:
-        """Whether grpc.health.v1 says SERVING."""
+        """Whether grpc.health.v1 says SERVING. Raises ExplainerError as ``send`` does."""
         try:
             call = self._channel.unary_unary(_HEALTH, _as_is, _as_is)
             return bool(call(_WHOLE_SERVER, seconds, self._call_headers()) == _SERVING)
@@ -101,7 +104,7 @@ class AsyncGrpcTransport:
         self._opened: grpc.aio.Channel | None = None
 
     async def asend(self, method: Method[Q, R], request: Q, request_id: str, seconds: float | None) -> R:
-        """One call."""
+        """One call. Raises ExplainerError, of the kind that the Problem or the bare status says."""
         call = self._channel().unary_unary(_SERVICE + method.name, _as_is, _as_is)
         try:
             data = await call(_bytes(method, request), timeout=seconds, metadata=self._with(request_id))
@@ -110,7 +113,10 @@ class AsyncGrpcTransport:
         return _read(method, data, self._address, request_id)
 
     async def astream(self, request: ExplainRequest, seconds: float | None) -> AsyncIterator[ExplainEvent]:
-        """Explain, as it becomes ready; leaving the iterator cancels the call."""
+        """Explain, as it becomes ready; leaving the iterator cancels the call.
+
+        Raises ExplainerError as ``asend`` does.
+        """
         call = self._channel().unary_stream(_SERVICE + "ExplainStream", _as_is, _as_is)
         message = codec.to_bytes(codec.encode_explain_request(request))
         events = call(message, timeout=seconds, metadata=self._with(request.request_id))
@@ -124,7 +130,7 @@ class AsyncGrpcTransport:
             events.cancel()
 
     async def ais_ready(self, seconds: float | None) -> bool:
-        """Whether grpc.health.v1 says SERVING."""
+        """Whether grpc.health.v1 says SERVING. Raises ExplainerError as ``asend`` does."""
         call = self._channel().unary_unary(_HEALTH, _as_is, _as_is)
         try:
             return bool(await call(_WHOLE_SERVER, timeout=seconds, metadata=self._call_headers()) == _SERVING)

@@ -31,11 +31,15 @@ class ListModels:
     """The question which models are served."""
 
     request_id: str = ""
+    """Token for tracing, ``[A-Za-z0-9._-]``, at most 64 characters."""
 
 
 @dataclass(frozen=True)
 class HttpForm:
-    """A request as HTTP has it."""
+    """A request as HTTP has it.
+
+    ``verb`` is GET or POST, ``path`` begins with a slash, ``query`` holds names with values, ``content`` is the body.
+    """
 
     verb: str
     path: str
@@ -47,7 +51,11 @@ class HttpForm:
 
 @dataclass(frozen=True)
 class Method(Generic[Q, R]):
-    """One method of the service: from a request ``Q`` to a reply ``R``."""
+    """One method of the service: from a request ``Q`` to a reply ``R``.
+
+    ``to_message`` and ``to_http`` make the request, ``from_message`` and ``from_json`` the reply, whose message is of
+    the type ``reply``.
+    """
 
     name: str
     """As the gRPC service has it."""

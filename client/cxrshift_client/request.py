@@ -25,7 +25,7 @@ from .errors import refuse
 
 _Member = TypeVar("_Member", Profile, HeatmapKind, SaliencyKind)
 ImageLike: TypeAlias = bytes | str | Path | NDArray[Any]
-"""A file's bytes, the path of a file, or an (H, W) array of uint8, uint16 or float."""
+"""A file's bytes, the path of a file, or an (H, W) array of uint8, uint16, or float in [0, 1]."""
 
 
 class Choices(TypedDict, total=False):
@@ -34,7 +34,7 @@ class Choices(TypedDict, total=False):
     findings: one name or several; none = every finding at or above its operating point, else the highest.
     model: name of a served model; "" = the service's default.
     profile: "two-sided", "latentshift", "gifsplanation" or "fixed".
-    frames: 2 to 101.
+    frames: how many frames, 2 to 101; None = the profile's own.
     heatmap: "max", "mean", "first-to-last" or "integrated".
     lambda_min, lambda_max: range of the profile "fixed", in the model's λ unit.
     target_change: score change at which "two-sided" stops, in (0, 1].
@@ -42,7 +42,7 @@ class Choices(TypedDict, total=False):
     saliency: traditional maps to add, one or several of "input-gradient", "integrated-gradients" and
         "guided-backpropagation".
     source_frame: which frame of a DICOM file with several is explained, from 1.
-    least_frames: where the timeout is too near for ``frames``, no fewer than these.
+    least_frames: where the timeout is too near for ``frames``, no fewer than these, at least 2.
     request_id: [A-Za-z0-9._-], at most 64 characters; "" = one is made up.
     timeout: seconds for the whole call, instead of the client's own.
     """
@@ -64,7 +64,10 @@ class Choices(TypedDict, total=False):
 
 
 def explain_request(image: ImageLike, choices: Choices) -> ExplainRequest:
-    """The request for an explanation. Raises RequestError where a word is not in the contract."""
+    """The request for an explanation; ``image`` is as ``image_bytes`` takes it.
+
+    Raises RequestError where a word is not in the contract, and what ``image_bytes`` raises.
+    """
     findings, saliency = choices.get("findings", ()), choices.get("saliency", ())
     options = ExplainOptions(
         findings=tuple(_several(findings)),
@@ -84,12 +87,16 @@ def explain_request(image: ImageLike, choices: Choices) -> ExplainRequest:
 
 
 def classify_request(image: ImageLike, model: str, request_id: str) -> ClassifyRequest:
-    """The request for scores."""
+    """The request for scores; ``image`` is as ``image_bytes`` takes it. Raises what ``image_bytes`` raises."""
     return ClassifyRequest(image_bytes(image), model, request_id or new_request_id())
 
 
 def image_bytes(image: ImageLike) -> bytes:
-    """The image as the bytes of a file; an array becomes an NPY file. Raises OSError or RequestError."""
+    """The image as the bytes of a file; an array becomes an NPY file.
+
+    ``image`` is a file's bytes, its path, or an (H, W) array of uint8, uint16, or float in [0, 1]. Raises OSError for a
+    file that cannot be read, RequestError for an array of something other than numbers.
+    """
     if isinstance(image, str | Path):
         return Path(image).read_bytes()
     if isinstance(image, bytes | bytearray | memoryview):

@@ -49,7 +49,10 @@ class _Received:
 
 
 class RestTransport:
-    """Blocking calls over one pool of connections; safe to share between threads."""
+    """Blocking calls over one pool of connections; safe to share between threads.
+
+    Every call raises ExplainerError, of the kind that the Problem or the bare status says.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -107,7 +110,10 @@ class RestTransport:
 
 
 class AsyncRestTransport:
-    """Awaited calls over one pool of connections, which belongs to the event loop of its first call."""
+    """Awaited calls over one pool of connections, which belongs to the event loop of its first call.
+
+    Every call raises ExplainerError, of the kind that the Problem or the bare status says.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

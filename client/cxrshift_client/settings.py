@@ -11,9 +11,9 @@ class Timeout:
     """Seconds; None = no limit."""
 
     total: float | None = 60.0
-    """For the whole call: every attempt and every wait between them."""
+    """Seconds for the whole call: every attempt and every wait between them."""
     connect: float = 5.0
-    """For reaching the service over REST. Over gRPC the channel itself tells when nothing listens."""
+    """Seconds for reaching the service over REST. Over gRPC the channel itself tells when nothing listens."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Retry:
     """
 
     attempts: int = 4
-    """Attempts in all; 1 = never again."""
+    """How many attempts in all; 1 = never again."""
     first_wait: float = 0.25
     """Seconds before the second attempt; doubled before each later one."""
     longest_wait: float = 8.0
@@ -45,8 +45,8 @@ class Retry:
     def wait(self, failed: int, retry_after: float | None, share: float) -> float:
         """Seconds to wait after the ``failed``-th failed attempt, counted from 1.
 
-        The wait is a ``share`` in [0, 1] of the doubled one, at random, so that many callers do not come back at
-        once; but what the service asked for, at least.
+        The wait is a ``share`` in [0, 1] of the doubled one, at random, so that many callers do not come back at once;
+        but what the service asked for, ``retry_after`` seconds, at least.
         """
         backoff = min(self.first_wait * 2.0 ** (failed - 1), self.longest_wait)
         return max(share * backoff, retry_after or 0.0)

@@ -24,8 +24,11 @@ class Address:
     """Where a service is and how it is spoken to."""
 
     scheme: str
+    """grpc, grpcs, http or https."""
     host: str
+    """Name or number of the machine, without brackets."""
     port: int
+    """TCP port, 1 to 65535."""
     path: str = ""
     """Under which a proxy offers the REST service; empty over gRPC."""
 
@@ -71,12 +74,15 @@ class Connection:
     """What every call over one transport shares."""
 
     address: Address
+    """Where the service is."""
     headers: tuple[tuple[str, str], ...] = ()
     """Sent with every call, as HTTP headers or gRPC metadata; names in lower case."""
     token: Callable[[], str] | None = None
     """Gives the API key or token that goes with a call."""
     tls: Tls = field(default_factory=Tls)
+    """Whom to trust, and what to show of oneself."""
     timeout: Timeout = field(default_factory=Timeout)
+    """How long to wait."""
 
     def call_headers(self) -> tuple[tuple[str, str], ...]:
         """The headers of a call that is made now."""
@@ -84,7 +90,10 @@ class Connection:
 
 
 class Transport(Protocol):
-    """One way to call a service and wait for it. ``seconds`` is the time left, None = no limit."""
+    """One way to call a service and wait for it; ``seconds`` is the time left, None = no limit.
+
+    Every call raises ExplainerError.
+    """
 
     def send(self, method: Method[Q, R], request: Q, request_id: str, seconds: float | None) -> R:
         """One call."""
@@ -104,7 +113,7 @@ class Transport(Protocol):
 
 
 class AsyncTransport(Protocol):
-    """The same, awaited."""
+    """The same, awaited, with the same errors."""
 
     async def asend(self, method: Method[Q, R], request: Q, request_id: str, seconds: float | None) -> R:
         """One call."""

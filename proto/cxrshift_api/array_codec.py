@@ -15,6 +15,7 @@ MAX_ARRAY_BYTES = 1 << 28
 """Largest array that is unpacked, in bytes: a guard against a decompression bomb from a broken peer."""
 
 MAX_ARRAY_AXES = 8
+"""Axes that an array may have at most: no array of the contract has more than three."""
 
 
 class CodecError(ValueError):
@@ -22,10 +23,10 @@ class CodecError(ValueError):
 
 
 def encode_array(array: NDArray[Any], *, compress: bool = False) -> pb.Array:
-    """Pack a uint8 or float32 array; ``compress`` chooses a lossless zlib form suited to its type.
+    """Pack ``array``, of any shape, uint8 or float32; ``compress`` chooses a lossless zlib form suited to its type.
 
-    A stack of frames is stored as differences along its first axis: neighbours are alike, and the differences
-    shrink to about a third of what zlib makes of the frames themselves.
+    A stack of frames is stored as differences along its first axis: neighbours are alike, and the differences shrink to
+    about a third of what zlib makes of the frames themselves.
     """
     packed = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
     message = pb.Array(dtype=array.dtype.name, shape=packed.shape)
@@ -43,7 +44,10 @@ def encode_array(array: NDArray[Any], *, compress: bool = False) -> pb.Array:
 
 
 def decode_array(message: pb.Array, field: str) -> NDArray[Any]:
-    """Unpack an array, checking its type and size before any allocation. Raises CodecError."""
+    """The array that ``message`` holds: (N, ...) of its shape and dtype, uint8 or float32.
+
+    Both are checked before any allocation. Raises CodecError, which names ``field``.
+    """
     if message.dtype not in ("uint8", "float32"):
         raise CodecError(f"{field}.dtype must be uint8 or float32")
     if message.encoding not in pb.Array.Encoding.values():

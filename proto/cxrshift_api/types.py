@@ -17,60 +17,92 @@ NOTICE = "Synthetic images. Not for diagnosis."
 
 
 class Profile(StrEnum):
-    """How the range of shifts λ is found; DESIGN section 1 and arXiv 2102.09475 give the rules."""
+    """How the range of shifts λ is found; docs/method.md gives the rules, and arXiv 2102.09475."""
 
     TWO_SIDED = "two-sided"
+    """Both ways from λ = 0, in steps of the model's own unit."""
     LATENTSHIFT = "latentshift"
+    """The rules of the package latentshift 0.0.6: downwards, to λ = -3000 at most."""
     GIFSPLANATION = "gifsplanation"
+    """The rules of the paper's own code: downwards, to λ = -1000 at most."""
     FIXED = "fixed"
+    """No search: the caller's ``lambda_min`` to ``lambda_max``."""
 
 
 class HeatmapKind(StrEnum):
     """How a stack of frames x(λ) becomes one map of change."""
 
     MAX = "max"
+    """The largest |x(λ) − x₀| over λ."""
     MEAN = "mean"
+    """The mean of |x(λ) − x₀| over λ."""
     FIRST_TO_LAST = "first-to-last"
+    """|x(λ_min) − x(λ_max)|."""
     INTEGRATED = "integrated"
+    """The mean change from each frame to the next."""
 
 
 class SaliencyKind(StrEnum):
     """A traditional map, offered beside the heatmap for comparison; cxrshift.core.saliency gives the formulas."""
 
     INPUT_GRADIENT = "input-gradient"
+    """How much the score moves with each pixel (arXiv 1312.6034)."""
     INTEGRATED_GRADIENTS = "integrated-gradients"
+    """The same, gathered on the way from a black image (arXiv 1703.01365)."""
     GUIDED_BACKPROPAGATION = "guided-backpropagation"
+    """The input gradient with what speaks against the score left out (arXiv 1412.6806)."""
 
 
 class StopReason(StrEnum):
     """Why the search went no further on one side."""
 
     TARGET = "target"
+    """The score has changed as much as was asked for."""
     FLOOR = "floor"
+    """The score has come near 0."""
     CEILING = "ceiling"
+    """The score has come near 1."""
     REVERSED = "reversed"
+    """The score has turned back."""
     PIXEL_CHANGE = "pixel-change"
+    """More pixels changed than may."""
     LAST_LAMBDA = "last-lambda"
+    """The schedule has no further λ."""
     NOT_SEARCHED = "not-searched"
+    """The profile does not search this side, or not at all."""
 
 
 class ProblemCode(StrEnum):
     """What can go wrong, as a caller sees it; cxrshift.gateway.status maps each to its statuses."""
 
     INVALID_REQUEST = "INVALID_REQUEST"
+    """An option is out of its range or contradicts another."""
     INVALID_IMAGE = "INVALID_IMAGE"
+    """The bytes do not decode to an image."""
     UNAUTHENTICATED = "UNAUTHENTICATED"
+    """The caller names no key or token, or one that does not hold."""
     FORBIDDEN = "FORBIDDEN"
+    """The caller is known and may not do this."""
     UNKNOWN_MODEL = "UNKNOWN_MODEL"
+    """No model of that name is served."""
     TOO_LARGE = "TOO_LARGE"
+    """Over a size limit; refused before decoding."""
     UNSUPPORTED_IMAGE = "UNSUPPORTED_IMAGE"
+    """The bytes are an image, but not a projection radiograph that can be read."""
     UNKNOWN_FINDING = "UNKNOWN_FINDING"
+    """The model has no such finding."""
     UNTRAINED_FINDING = "UNTRAINED_FINDING"
+    """The model lists the finding, but was never trained on it."""
     OVERLOADED = "OVERLOADED"
+    """Past the limit of requests in flight; a later try may succeed."""
     CANCELLED = "CANCELLED"
+    """The caller went away."""
     INTERNAL = "INTERNAL"
+    """A fault of the service."""
     UNAVAILABLE = "UNAVAILABLE"
+    """No worker can answer now; a later try may succeed."""
     DEADLINE = "DEADLINE"
+    """The answer did not come in time."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +113,7 @@ class Problem:
     """
 
     code: ProblemCode
+    """What kind of trouble, for programs."""
     message: str
     retry_after: float | None = None
     """Seconds after which a retry is sensible; only where waiting helps."""
@@ -93,9 +126,11 @@ class ExplainOptions:
     findings: tuple[str, ...] = ()
     """Findings to explain; none = every finding at or above its operating point, else the highest."""
     profile: Profile = Profile.TWO_SIDED
+    """How the range of λ is found."""
     frames: int | None = None
     """Number of frames, 2 to 101; ``two-sided`` and ``fixed`` round an even number up to keep λ = 0 a frame."""
     heatmap: HeatmapKind = HeatmapKind.MAX
+    """How the frames become one map of change."""
     lambda_min: float | None = None
     """Most negative shift of the ``fixed`` profile, in the model's λ unit; at most 0."""
     lambda_max: float | None = None
@@ -118,9 +153,11 @@ class ExplainRequest:
     """One radiograph and what is asked about it."""
 
     image: bytes
+    """A file's bytes: DICOM, PNG, JPEG or NPY."""
     model: str = ""
     """Name of a served model; empty = the service's default."""
     options: ExplainOptions = field(default_factory=ExplainOptions)
+    """What is asked about it."""
     request_id: str = ""
     """Opaque token of the caller for tracing, ``[A-Za-z0-9._-]``, at most 64 characters."""
 
@@ -130,8 +167,11 @@ class ClassifyRequest:
     """One radiograph to score, without an explanation."""
 
     image: bytes
+    """A file's bytes: DICOM, PNG, JPEG or NPY."""
     model: str = ""
+    """Name of a served model; empty = the service's default."""
     request_id: str = ""
+    """Opaque token of the caller for tracing, ``[A-Za-z0-9._-]``, at most 64 characters."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +179,9 @@ class PixelScale:
     """The fixed affine map from stored uint8 values to the model's units: ``units = stored * scale + offset``."""
 
     scale: float
+    """Model units per step of the stored value, > 0."""
     offset: float
+    """Model units of the stored value 0."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +189,7 @@ class Side:
     """What the search did in one direction of λ."""
 
     stop: StopReason
+    """Why it went no further."""
     limit: float
     """Last λ kept, in the model's unit (negative below, positive above, 0 if not searched)."""
     evaluated: int
@@ -190,7 +233,9 @@ class FileDigest:
     """A weight file and its SHA-256 in lower-case hexadecimal."""
 
     name: str
+    """The file's name in its model's folder."""
     sha256: str
+    """64 hexadecimal digits."""
 
 
 @dataclass(frozen=True)
@@ -198,13 +243,21 @@ class Receipt:
     """Everything needed to repeat an explanation."""
 
     model: str
+    """Name of the model."""
     model_version: str
+    """Its version."""
     files: tuple[FileDigest, ...]
+    """Its weight files."""
     preprocessing: str
+    """What was done to the radiograph before the model saw it, in a sentence."""
     precision: str
+    """Of the networks' products: float32, tfloat32, bfloat16 or float16."""
     runtime: str
+    """What ran the networks: torch, torch-graph, onnxruntime, tensorrt or openvino."""
     software: str
+    """Versions of this project and of torch."""
     options: ExplainOptions
+    """The options with every choice settled: this finding alone, and the profile's own values."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +268,7 @@ class SaliencyMap:
     """
 
     kind: SaliencyKind
+    """Which map it is."""
     values: Float32Array
     """(H, W) float32, ≥ 0."""
 
@@ -224,6 +278,7 @@ class Explanation:
     """One finding of one radiograph, explained. Arrays are read-only by convention."""
 
     finding: str
+    """The finding that is explained."""
     findings: tuple[str, ...]
     """Names of the columns of ``scores``: every finding of the model."""
     lambdas: Float32Array
@@ -233,36 +288,43 @@ class Explanation:
     frames: UInt8Array
     """(R, H, W) uint8: x(λ) over one fixed window; ``scale`` gives model units back."""
     scale: PixelScale
+    """From stored values to model units, for ``frames`` and ``radiograph``."""
     heatmap: Float32Array
     """(H, W) float32, ≥ 0, in model units."""
     heatmap_kind: HeatmapKind
+    """How the heatmap was made."""
     radiograph: UInt8Array
     """(H, W) uint8: the preprocessed radiograph as the model saw it, same window as ``frames``."""
     radiograph_scores: Float32Array
     """(F,) float32 in [0, 1]: scores of the radiograph itself, not of its reconstruction."""
     operating_point: float
-    """Score at which the model calls this finding present."""
+    """Score, in [0, 1], at which the model calls this finding present."""
     below: Side
+    """What the search did at λ < 0, where the finding is curtailed."""
     above: Side
+    """What the search did at λ > 0, where it is exaggerated."""
     quality: QualityCard
+    """How far it can be trusted."""
     receipt: Receipt
+    """What is needed to repeat it."""
     notice: str = NOTICE
+    """What must be shown with it."""
     saliency: tuple[SaliencyMap, ...] = ()
     """The traditional maps asked for, in the order of the options."""
 
     @property
     def score_curve(self) -> Float32Array:
-        """(R,) float32: this finding's own score on every frame."""
+        """(R,) float32 in [0, 1]: this finding's own score on every frame."""
         return self.scores[:, self.findings.index(self.finding)]
 
     @property
     def zero_frame(self) -> int:
-        """Index of the frame nearest to λ = 0, the reconstruction."""
+        """Index, from 0, of the frame nearest to λ = 0, the reconstruction."""
         return int(np.abs(self.lambdas).argmin())
 
     @property
     def score(self) -> float:
-        """This finding's score on the reconstruction, s(0)."""
+        """This finding's score on the reconstruction, s(0), in [0, 1]."""
         return float(self.score_curve[self.zero_frame])
 
     def frames_in_model_units(self) -> Float32Array:
@@ -275,8 +337,11 @@ class FindingScore:
     """One finding's score on a radiograph, with the score at which the model calls it present."""
 
     finding: str
+    """The finding's name, as the model has it."""
     score: float
+    """The classifier's score of the radiograph itself, in [0, 1]."""
     operating_point: float
+    """Score, in [0, 1], from which the finding counts as present."""
     trained: bool = True
     """False where the weights were never trained on this finding: its score means nothing."""
 
@@ -286,7 +351,9 @@ class ExplainReply:
     """The answer to one ExplainRequest: an Explanation per finding."""
 
     explanations: tuple[Explanation, ...]
+    """One for each finding, in the order asked for or of the model."""
     request_id: str = ""
+    """That of the request, or the service's own."""
 
 
 @dataclass(frozen=True)
@@ -302,6 +369,7 @@ class HeatmapReady:
     """A finding's heatmap, ahead of its frames: ``explanation.frames`` is empty."""
 
     explanation: Explanation
+    """All but its frames."""
 
 
 @dataclass(frozen=True)
@@ -309,6 +377,7 @@ class Explained:
     """A finding's whole explanation."""
 
     explanation: Explanation
+    """All of it."""
 
 
 ExplainEvent: TypeAlias = Progress | HeatmapReady | Explained
@@ -320,9 +389,13 @@ class ClassifyReply:
     """The answer to one ClassifyRequest: every finding's score."""
 
     model: str
+    """Name of the model."""
     model_version: str
+    """Its version."""
     scores: tuple[FindingScore, ...]
+    """One for each finding of the model, in its order."""
     request_id: str = ""
+    """That of the request, or the service's own."""
 
 
 @dataclass(frozen=True)
@@ -330,18 +403,29 @@ class ModelInfo:
     """What a caller can know of a served model."""
 
     name: str
+    """What a request names it by."""
     version: str
+    """Its manifest's version."""
     summary: str
+    """What it is, in one line."""
     input_size: int
+    """Side of the square image that the networks see, in pixels."""
     findings: tuple[FindingScore, ...]
     """Names and operating points; ``score`` is not used here (0)."""
     default: bool = False
+    """Whether a request that names no model is for it."""
     ready: bool = True
+    """Whether it answers now."""
 
 
 @dataclass(frozen=True)
 class StageSeconds:
-    """Where a worker's time went for the batch that held this request, in seconds of wall clock."""
+    """Where a worker's time went for the batch that held this request, in seconds of wall clock, each at least 0.
+
+    ``decode``: bytes to radiographs. ``encode``: the encoder, and the radiographs' own scores. ``gradient``:
+    reconstructions and latent gradients. ``search``: the λ ranges. ``frames``: the frames over them. ``saliency``: the
+    traditional maps. ``total``: all of it, the time between stages too.
+    """
 
     decode: float = 0.0
     encode: float = 0.0
@@ -357,5 +441,9 @@ class WorkReport:
     """What the worker says of how it did a request. Never part of an explanation, which must not depend on load."""
 
     batch_size: int = 0
+    """How many requests the batch held, this one included; 0 = not said."""
     rows: int = 0
+    """How many rows the networks were run on for the batch: radiographs encoded, latent gradients, λs probed, and
+    images behind traditional maps."""
     stages: StageSeconds = field(default_factory=StageSeconds)
+    """The batch's seconds by stage."""

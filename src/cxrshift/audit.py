@@ -31,17 +31,24 @@ class Action(StrEnum):
     """What was done."""
 
     RECEIVED = "received"
+    """A radiograph came in."""
     SENT = "sent"
+    """Results went to an archive."""
     EXPLAINED = "explained"
+    """A radiograph was looked at by a model."""
     STARTED = "started"
+    """The program began."""
     STOPPED = "stopped"
+    """The program ended."""
     TURNED_AWAY = "turned away"
+    """A caller was not let in."""
 
 
 class Outcome(IntEnum):
     """How it ended (PS3.15 A.5.1, EventOutcomeIndicator)."""
 
     SUCCESS = 0
+    """It was done."""
     MINOR_FAILURE = 4
     """It may be tried again."""
     SERIOUS_FAILURE = 8

@@ -19,16 +19,21 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
 
 class Settings(BaseSettings):
-    """How one gateway runs. Each field's variable is its name in capitals after ``CXRSHIFT_``; times are seconds."""
+    """How one gateway runs; times are seconds.
+
+    Each field's variable is its name in capitals after ``CXRSHIFT_``.
+    """
 
     model_config = SettingsConfigDict(env_prefix="CXRSHIFT_", frozen=True, extra="ignore")
 
     host: str = "127.0.0.1"
     """Address that REST, gRPC and metrics listen on."""
     rest_port: Port = 8000
-    """0 = any free port, as for the other two."""
+    """Port of REST; 0 = any free port, as for the other two."""
     grpc_port: Port = 8001
+    """Port of gRPC."""
     metrics_port: Port = 8002
+    """Port of the metrics."""
     ports_file: Path | None = None
     """Where to write ``{"rest": n, "grpc": n, "metrics": n}`` once all three listen."""
     upstream: str = "127.0.0.1:7070"
@@ -54,8 +59,8 @@ class Settings(BaseSettings):
     upload_seconds: Seconds = 30.0
     """How long a caller may take to send its image over REST."""
     drain_delay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    """How long the service goes on taking calls after SIGTERM, while it already says that it is not ready: as long as
-    those who send callers here take to notice."""
+    """Seconds that the service goes on taking calls after SIGTERM, while it already says that it is not ready: as long
+    as those who send callers here take to notice."""
     drain_seconds: Seconds = 30.0
     """How long requests in flight may take to end after that."""
     retries: Annotated[int, Field(ge=0)] = 3

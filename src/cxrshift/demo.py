@@ -33,6 +33,7 @@ from .render.sheet import render_contact_sheet
 from .serving.stack import Stack, StackConfig
 
 SEED = 18
+"""The phantom that the demonstration explains."""
 FINDINGS = ("Cardiomegaly", "Effusion")
 
 

@@ -38,7 +38,11 @@ class CxrshiftError(Exception):
 
 
 class CodedError(CxrshiftError):
-    """An error that a caller of the service sees as a Problem."""
+    """An error that a caller of the service sees as a Problem.
+
+    ``code`` says which, ``message`` is the sentence for people; ``retry_after``: seconds after which a retry is
+    sensible, None where waiting does not help.
+    """
 
     code: ClassVar[ProblemCode] = ProblemCode.INTERNAL
 

@@ -30,7 +30,7 @@ def make_explanation(
     scores: Float32Array,
     likeness: Likeness,
 ) -> Explanation:
-    """``image`` (H, W) and its own ``scores`` (F,), beside what the shift made of it."""
+    """``image`` (H, W) float32 in model units and its own ``scores`` (F,) in [0, 1], with what the shift made of it."""
     reconstruction = shifted.frames[shifted.zero]
     curve = shifted.scores[:, want.column]
     finding = spec.findings[want.column]

@@ -18,14 +18,14 @@ from .profiles import Observation, Stop, Walk
 
 @dataclass(frozen=True)
 class Ask:
-    """The λ that a course must know next, as an index of its schedule; the stop lies in (``low``, ``high``].
-
-    -1 stands for λ = 0, the schedule's length for a stop that no observation has shown yet.
-    """
+    """The λ that a course must know next, as an index of its schedule; the stop lies in (``low``, ``high``]."""
 
     index: int
+    """Index from 0."""
     low: int
+    """The last index known not to stop; -1 stands for λ = 0."""
     high: int
+    """The first index known to stop; the schedule's length for a stop that no observation has shown yet."""
 
     def spares(self) -> Iterator[int]:
         """The other indices between, those most likely to be asked for next first."""
@@ -37,10 +37,12 @@ class Ask:
 
 @dataclass(frozen=True)
 class Ending:
-    """Where a course ended: a Stop, None if it met what is not finite; and how many λs it asked for."""
+    """Where a course ended: a Stop, None if it met what is not finite."""
 
     stop: Stop | None
+    """Why it ended there."""
     asked: int
+    """How many λs the course asked for."""
 
 
 REACHED = (StopReason.TARGET, StopReason.FLOOR, StopReason.CEILING)
@@ -50,7 +52,7 @@ Course = Generator[Ask, Observation, Ending]
 
 
 def course_of(walk: Walk, start: float) -> Course:
-    """The course that suits ``walk``, whose score at λ = 0 is ``start``."""
+    """The course that suits ``walk``, whose score at λ = 0 is ``start``, in [0, 1]."""
     return _step_by_step(walk, start) if walk.guess is None else _bracket(walk, start)
 
 

@@ -46,10 +46,12 @@ class Order:
     """One radiograph and what is asked about it."""
 
     radiograph: Radiograph
+    """The radiograph."""
     options: ExplainOptions
+    """What is asked about it, as the caller left it."""
     deadline: float | None = None
-    """Moment of ``time.perf_counter()`` after which the answer is of no use; decides alone whether ``least_frames``
-    counts."""
+    """Moment of ``time.perf_counter()``, in seconds, after which the answer is of no use; decides alone whether
+    ``least_frames`` counts."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,12 @@ class EngineReply:
     """The answers to a batch of orders, in their order, and how the work went."""
 
     outcomes: tuple[tuple[Explanation, ...] | Problem, ...]
+    """For each order an explanation of each finding, or the Problem that it is."""
     rows: int
+    """How many rows the networks were run on: radiographs encoded, latent gradients, λs probed, and images behind
+    traditional maps."""
     stages: StageSeconds
+    """Where the time went."""
 
 
 class Engine:

@@ -41,10 +41,11 @@ def explain(
 ) -> list[Explanation | Problem]:
     """Explain one finding of each radiograph: one Explanation or Problem for each, in their order.
 
-    ``radiographs`` are Radiographs or (H, W) floating-point arrays in [0, 1], bone bright and air dark; an (N, H, W)
-    array is N of them. ``finding`` is one name for all, or a sequence of one for each; None is the trained finding
-    whose score on the radiograph is highest. The other options are those of ExplainOptions. Latent Shift: arXiv
-    2102.09475.
+    ``radiographs`` are Radiographs or (H, W) arrays of float32 or another floating type in [0, 1], bone bright and air
+    dark; an (N, H, W) array is N of them. ``finding`` is one name for all, or a sequence of one for each; None is the
+    trained finding whose score on the radiograph is highest. ``profile``, ``frames``, ``heatmap`` and ``saliency`` are
+    those of ExplainOptions, and so are ``lambda_min`` ≤ 0 and ``lambda_max`` ≥ 0 in the model's λ unit, and
+    ``target_change`` and ``pixel_change`` in (0, 1]. Latent Shift: arXiv 2102.09475.
 
     Raises InvalidRequest where an option can be meant for no radiograph, UntrainedFinding where the model was trained
     on no finding.

@@ -16,23 +16,24 @@ class Familiarity:
     """
 
     mean: Tensor
-    """(D,) float."""
+    """(D,) float32: μ, in latent units."""
     basis: Tensor
-    """(k, D) float: orthonormal rows, the principal axes."""
+    """(k, D) float16 or float32: B, orthonormal rows, the principal axes."""
     variances: Tensor
-    """(k,) float: along each axis, above 0."""
+    """(k,) float32: v along each axis, > 0."""
     rest: Tensor
-    """() float: the variance along every other direction, σ², above 0."""
+    """() float32: the variance along every other direction, σ², > 0."""
 
     @cached_property
     def _basis(self) -> Tensor:
         return self.basis.double()
 
     def distance(self, latent: Tensor) -> float:
-        """Mahalanobis distance of one latent (...) of D numbers, as a root mean square over them: about 1 is ordinary.
+        """Mahalanobis distance, ≥ 0, of one latent, as a root mean square over its D numbers: about 1 is ordinary.
 
-        d² = (Σ c_i² / v_i + |z - μ - Bᵀc|² / σ²) / D with c = B (z - μ). In float64 on the CPU, one latent at a time:
-        it does not depend on what is explained beside it.
+        d² = (Σ c_i² / v_i + |z - μ - Bᵀc|² / σ²) / D with c = B (z - μ). ``latent`` (...), of D numbers in any shape
+        and float32 in latent units, is taken alone and in float64 on the CPU: the distance does not depend on what is
+        explained beside it.
         """
         basis = self._basis
         offset = latent.detach().flatten().cpu().double() - self.mean.double()

@@ -8,7 +8,9 @@ from cxrshift_api.types import HeatmapKind
 
 
 def make_heatmap(frames: Tensor, reconstruction: Tensor, kind: HeatmapKind) -> Tensor:
-    """(R, H, W) frames x(λ), ascending in λ, and (H, W) x₀, all in model units, to an (H, W) map ≥ 0.
+    """A map of change, (H, W) float32 ≥ 0 in model units, from a stack of frames.
+
+    ``frames`` (R, H, W) are x(λ), ascending in λ, and ``reconstruction`` (H, W) is x₀, both float32 in model units.
 
     - ``max``: max over λ of |x(λ) − x₀|, as in arXiv 2102.09475.
     - ``mean``: the mean over λ of the same.

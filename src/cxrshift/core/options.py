@@ -11,8 +11,11 @@ from .model import ModelSpec
 from .profiles import DEFAULT_FRAMES, TWO_SIDED_PIXEL_CHANGE, TWO_SIDED_TARGET
 
 MIN_FRAMES = 2
+"""Fewest frames that can be asked for: two make a change."""
 MAX_FRAMES = 101
+"""Most frames that can be asked for."""
 MAX_FINDINGS = 32
+"""Most findings that one request can name."""
 SMALLEST_LAMBDA, LARGEST_LAMBDA = 1e-30, 1e30
 """Limits other than 0 lie between these, well inside what the float32 arithmetic of the shift can hold."""
 
@@ -97,10 +100,10 @@ def _check_finding(finding: str, spec: ModelSpec) -> None:
 
 
 def choose_findings(options: ExplainOptions, spec: ModelSpec, scores: Float32Array) -> tuple[int, ...]:
-    """Columns of the findings to explain, given the radiograph's own (F,) scores.
+    """Columns of the findings to explain, given the radiograph's own ``scores`` (F,) in [0, 1].
 
-    Those asked for, in that order; else every trained finding at or above its operating point; else the one whose
-    score is highest.
+    Those asked for, in that order; else every trained finding at or above its operating point; else the one whose score
+    is highest. The options are those that ``check_options`` let pass.
     """
     names = [finding.name for finding in spec.findings]
     if options.findings:

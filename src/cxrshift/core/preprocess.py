@@ -13,6 +13,7 @@ from ..image.radiograph import Radiograph
 from .model import ModelSpec
 
 STORED_MAX = 255
+"""The brightest stored value, that of uint8."""
 
 
 def describe_preprocessing(spec: ModelSpec) -> str:
@@ -49,10 +50,10 @@ def pixel_scale(spec: ModelSpec) -> PixelScale:
 
 
 def store(images: Tensor, spec: ModelSpec) -> UInt8Array:
-    """Model units to uint8 over the model's whole input range, rounded; values beyond it are clipped.
+    """``images`` (..., H, W) float32 in model units to (..., H, W) uint8 over the model's whole input range.
 
-    The window is the same for every frame of every radiograph: stretching each frame would draw changes that the
-    model never saw.
+    Rounded; values beyond the range are clipped. The window is the same for every frame of every radiograph: stretching
+    each frame would draw changes that the model never saw.
     """
     scale = pixel_scale(spec)
     stored = ((images - scale.offset) / scale.scale).round().clamp(0, STORED_MAX)

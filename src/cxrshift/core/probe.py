@@ -1,4 +1,4 @@
-"""Ragged batches of shifts, and the only place that cuts them to a budget."""
+"""Ragged batches of shifts x(λ) = D(z + λ g) (arXiv 2102.09475), and the only place that cuts them to a budget."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _SUMMED = 64
 class Targets:
     """One entry per explanation asked for, and what those of one radiograph have in common.
 
-    N radiographs: ``latents`` (N, ...), ``reconstructions`` (N, 1, H, W) in model units and their ``scores`` (N, F)
-    float32, NaN where no probability. T targets: ``images`` (T,) each one's radiograph, ``columns`` (T,) its finding's
-    column, ``gradients`` (T, ...), ``squared_norms`` (T,) float64 ‖g‖².
+    N radiographs: ``latents`` (N, ...) float32, ``reconstructions`` (N, 1, H, W) float32 in model units and their
+    ``scores`` (N, F) float32 in [0, 1], NaN where no probability. T targets: ``images`` (T,) each one's radiograph, in
+    [0, N), ``columns`` (T,) its finding's column, ``gradients`` (T, ...) float32 in score per latent unit,
+    ``squared_norms`` (T,) float64 ‖g‖².
     """
 
     latents: Tensor
@@ -40,11 +41,11 @@ class Targets:
 
     @property
     def start(self) -> Float32Array:
-        """(T,) each target's own score on its reconstruction."""
+        """(T,) float32 in [0, 1]: each target's own score on its reconstruction, NaN where no probability."""
         return self.scores[self.images, self.columns]
 
     def reconstructions_of(self, targets: NDArray[np.int64]) -> Tensor:
-        """The reconstruction (r, 1, H, W) of each of some targets."""
+        """The reconstruction (r, 1, H, W), float32 in model units, of each of ``targets`` (r,), indices from 0."""
         return self.reconstructions[torch.from_numpy(self.images[targets]).to(self.reconstructions.device)]
 
     def take(self, indices: list[int]) -> Targets:
@@ -63,14 +64,19 @@ class Rows:
     """A ragged batch: row i shifts target ``owners[i]`` by ``lambdas[i]``."""
 
     owners: NDArray[np.int64]
+    """(r,) int64: indices of targets, from 0."""
     lambdas: NDArray[np.float64]
+    """(r,) float64 in the model's λ unit."""
 
     def __len__(self) -> int:
         return len(self.owners)
 
     @classmethod
     def join(cls, parts: list[tuple[int, NDArray[np.float64]]]) -> Rows:
-        """Rows of several owners, one after the other; of none, no rows."""
+        """Rows of several owners, one after the other; of none, no rows.
+
+        ``parts`` are owners with their λs, (K,) each.
+        """
         if not parts:
             return cls(np.zeros(0, dtype=np.int64), np.zeros(0))
         owners = [np.full(len(lambdas), owner, dtype=np.int64) for owner, lambdas in parts]
@@ -79,15 +85,19 @@ class Rows:
 
 @dataclass(frozen=True)
 class Probed:
-    """A run of rows: ``frames`` (r, 1, H, W) float32 in model units, ``scores`` (r, F), NaN where no probability."""
+    """A run of rows and what came of them.
+
+    ``frames`` (r, 1, H, W) float32 in model units, ``scores`` (r, F) in [0, 1], NaN where no probability.
+    """
 
     rows: Rows
+    """Which rows they are."""
     frames: Tensor
     scores: Float32Array
 
 
 def aim(passes: Passes, latents: Tensor, images: list[int], columns: list[int]) -> Targets:
-    """A target for each pair of a row of ``latents`` and a finding's column.
+    """A target for each pair of a row of ``latents`` (N, ...), float32 in latent units, and a finding's column.
 
     A radiograph is decoded and scored once for as many of its findings as saves time: each has a backward pass of its
     own.
@@ -154,7 +164,10 @@ def probe(passes: Passes, targets: Targets, rows: Rows, *, budget: int) -> Itera
 
 
 def sums(images: Tensor) -> NDArray[np.float64]:
-    """The sum of each of some tensors (R, ...), each on its own, so that no neighbour alters the rounding."""
+    """(R,) float64: the sum of each of ``images`` (R, ...), float32 or float64 in any units, each on its own.
+
+    So no neighbour alters the rounding.
+    """
     if images.is_cuda:  # a launch for each would take longer than the sums; one shape, so that one is like another
 
         def of_rows(rows: Tensor) -> tuple[Tensor]:

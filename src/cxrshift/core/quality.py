@@ -1,4 +1,4 @@
-"""How far an explanation can be trusted, measured on the radiograph itself."""
+"""How far an explanation can be trusted, measured on the radiograph itself: the quality card of docs/method.md."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ FALL = 1e-4
 
 
 def structural_similarity(first: Tensor, second: Tensor, *, data_range: float) -> float:
-    """Mean SSIM of two (H, W) images, in [-1, 1].
+    """Mean SSIM, in [-1, 1], of the images ``first`` and ``second`` (H, W), float32 or float64 of span ``data_range``.
 
-    Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE TIP 13 (2004):
-    11 x 11 Gaussian window of σ = 1.5, K1 = 0.01, K2 = 0.03, over the windows that lie wholly inside the image.
+    Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE TIP 13 (2004): 11 x 11
+    Gaussian window of σ = 1.5, K1 = 0.01, K2 = 0.03, over the windows that lie wholly inside the image.
+
+    ``data_range`` is the span of their units.
     """
     kernel = _window(first.device)
     a, b = first.double(), second.double()
@@ -48,7 +50,7 @@ def _window(device: torch.device) -> Tensor:
 
 
 def monotonicity(curve: Float32Array) -> float:
-    """Share of neighbouring frames, in order of λ, over which the score does not fall, in [0, 1]."""
+    """Share of neighbouring frames, in [0, 1], over which the score ``curve`` (R,), in order of λ, does not fall."""
     return float((np.diff(curve) >= -FALL).mean())
 
 
@@ -57,16 +59,20 @@ class Likeness:
     """What of a quality card belongs to the radiograph, whatever finding is explained."""
 
     ssim: float
+    """Structural similarity of radiograph and reconstruction, in [-1, 1]."""
     mae: float
+    """Mean absolute error of the reconstruction, in model units."""
     detail: float
-    """Of the radiograph, as ``fine_detail`` measures it."""
+    """Of the radiograph, as ``fine_detail`` measures it; ≥ 0."""
     distance: float | None
+    """How far the latent lies from those of the training radiographs, where 1 is the limit; None = the model says
+    not."""
 
 
 def compare(radiograph: Tensor, reconstruction: Tensor, *, data_range: float, distance: float | None) -> Likeness:
-    """How like ``radiograph`` its ``reconstruction`` is, both (H, W) in model units, whose span is ``data_range``.
+    """How like ``radiograph`` its ``reconstruction`` is, each (H, W) float32 in model units of span ``data_range``.
 
-    ``distance`` is that of its latent, in units of the limit.
+    ``data_range`` is in model units; ``distance`` is that of the latent, in units of the limit.
     """
     return Likeness(
         ssim=structural_similarity(radiograph, reconstruction, data_range=data_range),
@@ -77,9 +83,10 @@ def compare(radiograph: Tensor, reconstruction: Tensor, *, data_range: float, di
 
 
 def fine_detail(image: Tensor, data_range: float) -> float:
-    """How much the pixels of an image (H, W) differ from the mean of the 3 x 3 around them, as a share of the range.
+    """How much pixels differ from the mean of the 3 x 3 around them, as a share, ≥ 0, of the range.
 
-    The standard deviation of that. Bone edges and vessels make it; a smooth picture has none.
+    The standard deviation of that over ``image`` (H, W), float32 in any units; ``data_range`` is the span of these
+    units. Bone edges and vessels make it; a smooth picture has none.
     """
     pixels = image.double()
     around = functional.avg_pool2d(pixels[None, None], 3, stride=1)[0, 0]
@@ -99,6 +106,7 @@ def assess(
     """The quality card of one explanation.
 
     ``curve`` (R,) the finding's score on every frame, ``zero`` the index of the reconstruction among them.
+    ``score_gap`` is in [0, 1], ``gradient_norm`` in score per latent unit.
     """
     card = QualityCard(
         ssim=likeness.ssim,

@@ -19,8 +19,8 @@ from .quality import Likeness
 class Encoding:
     """What of one prepared radiograph is the same whatever is asked about it.
 
-    ``latent`` (...) where the networks are, ``scores`` (F,) of the radiograph itself, ``likeness`` once an explanation
-    has shown its reconstruction.
+    ``latent`` (...) float32 where the networks are, ``scores`` (F,) of the radiograph itself, in [0, 1] or NaN,
+    ``likeness`` once an explanation has shown its reconstruction.
     """
 
     latent: Tensor
@@ -32,7 +32,7 @@ class RecentEncodings:
     """The encodings of the last ``most`` radiographs, by a hash of their pixels and of the model's files.
 
     It holds no pixel, no request and nothing of a caller, and never alters a result: what it gives back is what the
-    same pixels gave before, to the bit. Safe to share between threads.
+    same pixels gave before, to the bit. Safe to share between threads. Raises ValueError where ``most`` is negative.
     """
 
     def __init__(self, most: int, files: Sequence[FileDigest] = ()) -> None:
@@ -47,7 +47,7 @@ class RecentEncodings:
         return len(self._encodings)
 
     def key(self, image: Tensor) -> bytes:
-        """The SHA-256 of the model's files and of a prepared radiograph (1, S, S) float32 on the CPU."""
+        """The SHA-256 of the model's files and of a prepared ``image`` (1, S, S), float32 in model units on the CPU."""
         return hashlib.sha256(self._model + image.numpy().tobytes()).digest() if self._most else b""
 
     def find(self, key: bytes) -> Encoding | None:

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 
 def resize(images: Tensor, size: int) -> Tensor:
-    """(N, C, H, W) to (N, C, size, size), bilinear and antialiased.
+    """``images`` (N, C, H, W), of any type and units, to (N, C, size, size) of the same, bilinear and antialiased.
 
     On a GPU as two products: torch's own gradient of it adds up there in whatever order its threads come.
     """
@@ -19,7 +19,10 @@ def resize(images: Tensor, size: int) -> Tensor:
 
 
 def resize_by_products(images: Tensor, size: tuple[int, int], *, align_corners: bool, antialias: bool) -> Tensor:
-    """A resize is linear along each side: two products with matrices, which every runtime can do, and backwards too."""
+    """``images`` (..., H, W) to (..., *size), bilinear, of the same type and units.
+
+    A resize is linear along each side: two products with matrices, which every runtime can do, and backwards too.
+    """
     height, width = (
         _matrix(old, new, align_corners, antialias, images) for old, new in zip(images.shape[-2:], size, strict=True)
     )

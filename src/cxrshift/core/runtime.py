@@ -1,7 +1,7 @@
-"""How a model's networks are run: four passes, each on exactly as many rows as its shape says.
+"""How the passes of Latent Shift (arXiv 2102.09475) are run, each on exactly as many rows as its shape says.
 
-One shape is what can be compiled, captured or exported; it is also what makes a result independent of its neighbours:
-a convolution may choose another algorithm for another batch size, and then differ in the last bit.
+One shape is what can be compiled, captured or exported; it is also what makes a result independent of its neighbours: a
+convolution may choose another algorithm for another batch size, and then differ in the last bit.
 """
 
 from __future__ import annotations
@@ -26,8 +26,11 @@ class Shapes:
     """
 
     encode: int = 1
+    """Radiographs in one call of the encoder and of the classifier, at least 1."""
     gradient: int = 1
+    """Latents in one call of the gradient pass, at least 1."""
     probe: int = 4
+    """Shifted latents in one call of decoder and classifier, at least 1."""
 
     @classmethod
     def for_device(cls, device: str) -> Shapes:
@@ -62,21 +65,26 @@ class Runtime(Protocol):
         ...
 
     def encode(self, images: Tensor) -> Tensor:
-        """(shapes.encode, 1, H, W) model units to latents (shapes.encode, ...)."""
+        """``images`` (shapes.encode, 1, H, W) float32 in model units to latents (shapes.encode, ...) float32."""
         ...
 
     def score(self, images: Tensor) -> Tensor:
-        """(shapes.encode, 1, H, W) model units to scores (shapes.encode, F)."""
+        """``images`` (shapes.encode, 1, H, W) float32 in model units to scores (shapes.encode, F) float32."""
         ...
 
     def probe(self, latents: Tensor) -> tuple[Tensor, Tensor]:
-        """Latents (shapes.probe, ...) to frames (shapes.probe, 1, H, W) and scores (shapes.probe, F)."""
+        """Frames (shapes.probe, 1, H, W) in model units and scores (shapes.probe, F), both float32.
+
+        ``latents`` (shapes.probe, ...) are float32 in latent units, their λ taken already.
+        """
         ...
 
     def differentiate(self, latents: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents (shapes.gradient, ...) and columns (shapes.gradient, J) to gradients (shapes.gradient, J, ...).
+        """Gradients (shapes.gradient, J, ...), in score per latent unit, of J columns of each latent's scores.
 
-        With them the frames and scores of ``latents`` themselves, which are those of ``probe`` but for rounding.
+        ``latents`` (shapes.gradient, ...) float32 in latent units, ``columns`` (shapes.gradient, J) int64. With the
+        gradients come the frames (shapes.gradient, 1, H, W) and scores (shapes.gradient, F) of the latents themselves,
+        which are those of ``probe`` but for rounding.
         """
         ...
 
@@ -85,45 +93,50 @@ class Networks(Protocol):
     """The three functions of core.model.LatentModel."""
 
     def encode(self, images: Tensor) -> Tensor:
-        """Images to latents."""
+        """``images`` (N, 1, H, W) float32 in model units to latents (N, ...) float32."""
         ...
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents to images."""
+        """``latents`` (N, ...) float32 in latent units to images (N, 1, H, W) float32 in model units."""
         ...
 
     def score(self, images: Tensor) -> Tensor:
-        """Images to probabilities."""
+        """``images`` (N, 1, H, W) float32 in model units to probabilities (N, F) float32 in [0, 1]."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Eager:
-    """The networks as they are, in torch: what every other runtime is held against."""
+    """The networks as they are, in torch: what every other runtime is held against.
+
+    ``name``, ``precision`` and ``shares_forward`` are those of a Runtime.
+    """
 
     networks: Networks
+    """The model's own."""
     shapes: Shapes = Shapes()
+    """Rows in each call."""
     name: str = "torch"
     precision: str = "float32"
     shares_forward: bool = True
 
     def encode(self, images: Tensor) -> Tensor:
-        """Images to latents."""
+        """As ``Runtime.encode``."""
         with torch.no_grad(), products_of(images, tf32=False):
             return self.networks.encode(images)
 
     def score(self, images: Tensor) -> Tensor:
-        """Images to scores."""
+        """As ``Runtime.score``."""
         with torch.no_grad(), products_of(images, tf32=False):
             return self.networks.score(images)
 
     def probe(self, latents: Tensor) -> tuple[Tensor, Tensor]:
-        """Latents to frames and scores."""
+        """As ``Runtime.probe``."""
         with torch.no_grad(), products_of(latents, tf32=False):
             return decode_and_score(self.networks, latents)
 
     def differentiate(self, latents: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Latent gradients, frames and scores."""
+        """As ``Runtime.differentiate``."""
         with products_of(latents, tf32=False):
             return latent_gradients(lambda leaf: decode_and_score(self.networks, leaf), latents, columns)
 
@@ -133,7 +146,8 @@ def products_of(rows: Tensor, *, tf32: bool) -> Iterator[None]:
     """On a GPU, float32 products with or without the tensor cores' shortened mantissa, whatever the process is set to.
 
     torch shortens convolutions unless it is told not to, and a receipt that says float32 must be true. Convolutions
-    whose sums are added up in whatever order they come are left out: the same request gives the same bytes.
+    whose sums are added up in whatever order they come are left out: the same request gives the same bytes. ``rows``,
+    of any shape and any type, tell only the device.
     """
     if not rows.is_cuda:
         yield
@@ -148,7 +162,10 @@ def products_of(rows: Tensor, *, tf32: bool) -> Iterator[None]:
 
 
 def decode_and_score(networks: Networks, latents: Tensor) -> tuple[Tensor, Tensor]:
-    """D(z) and f(D(z))."""
+    """D(z) (R, 1, H, W) float32 in model units and f(D(z)) (R, F) float32 in [0, 1] of ``latents`` (R, ...) float32.
+
+    That is ``latents`` z in latent units; a λ is in them already.
+    """
     frames = networks.decode(latents)
     return frames, networks.score(frames)
 
@@ -158,6 +175,8 @@ def latent_gradients(decode: Decode, latents: Tensor, columns: Tensor) -> tuple[
 
     One forward pass and J backward ones, each of a sum over rows: that gives every row its own gradient, because no
     row's score depends on another row's latent. Where a score does not depend on the latent at all, it is 0.
+    ``latents`` (R, ...) float32 in latent units and ``columns`` (R, J) int64 to gradients (R, J, ...), frames (R, 1, H,
+    W) and scores (R, F), all float32.
     """
     with torch.enable_grad():
         leaf = latents.detach().clone().requires_grad_(True)

@@ -1,6 +1,7 @@
 """The traditional maps that Latent Shift is compared with: attributions of the score on the radiograph itself.
 
-Nothing on a network is changed, so nothing has to be restored, whatever the network raises.
+The formulas are those of arXiv 1312.6034, 1703.01365 and 1412.6806. Nothing on a network is changed, so nothing has to
+be restored, whatever the network raises.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def add_maps(
 ) -> list[tuple[SaliencyMap, ...] | Problem]:
     """The maps that each of ``wanted`` asks for, in its own order, or the Problem that one of them is.
 
-    ``images`` (N, 1, H, W) in model units, whose darkest pixel is ``darkest``. A kind is computed for all at once.
+    ``images`` (N, 1, H, W) float32 in model units, whose darkest pixel is ``darkest`` of these units. A kind is
+    computed for all at once.
     """
     found: list[dict[SaliencyKind, SaliencyMap]] = [{} for _ in wanted]
     problems: dict[int, Problem] = {}
@@ -90,7 +92,10 @@ def saliency_maps(
     darkest: float = DEFAULT_INPUT_RANGE[0],
     shapes: Shapes | None = None,
 ) -> Tensor:
-    """|attributions|: one map (N, H, W) float32 ≥ 0 for each image and finding. The rest is as in ``attributions``."""
+    """|attributions|: one map (N, H, W) float32 ≥ 0 for each image and finding.
+
+    The rest is as ``attributions`` has it.
+    """
     return attributions(networks, images, columns, kind, darkest=darkest, shapes=shapes).abs()
 
 
@@ -103,9 +108,10 @@ def attributions(
     darkest: float = DEFAULT_INPUT_RANGE[0],
     shapes: Shapes | None = None,
 ) -> Tensor:
-    """What each pixel x_i of ``images`` (N, 1, H, W), in model units, adds to the score s = f(x)[c] of its own finding.
+    """What each pixel x_i of ``images`` adds to the score s = f(x)[c] of its own finding.
 
-    ``columns`` (N,) int64 are the findings' columns c. Returns (N, H, W) float32, signed:
+    ``images`` (N, 1, H, W) are float32 in model units, ``columns`` (N,) int64 the findings' columns c. It gives
+    (N, H, W) float32, signed:
 
     - ``input-gradient``: ∂s/∂x_i, in score per model unit (Simonyan et al. 2013, arXiv 1312.6034).
     - ``integrated-gradients``: (x_i − b) ∫₀¹ ∂f(b + t (x − b))[c] / ∂x_i dt, in score, by Gauss-Legendre quadrature

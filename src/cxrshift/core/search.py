@@ -22,7 +22,10 @@ Frame = tuple[Tensor, Float32Array]
 
 @dataclass(frozen=True)
 class LambdaRange:
-    """The range that a search settled on; ``below.limit`` ≤ 0 ≤ ``above.limit``."""
+    """The range that a search settled on; its limits are ``below.limit`` ≤ 0 ≤ ``above.limit``.
+
+    ``below`` is the side of λ < 0, ``above`` that of λ > 0.
+    """
 
     below: Side
     above: Side
@@ -30,14 +33,16 @@ class LambdaRange:
 
 @dataclass(frozen=True)
 class Searched:
-    """Every target's range, None where a score or a frame on its way was not finite; and the rows that it took.
+    """``ranges``: every target's, None where a score or a frame on its way was not finite; and the rows that it took.
 
-    ``frames`` holds what the search saw at a limit, by target and λ, as far as there was room to keep it.
+    ``frames`` are kept as far as there was room.
     """
 
     ranges: list[LambdaRange | None]
     rows: int
+    """How many rows were probed."""
     frames: Mapping[tuple[int, float], Frame]
+    """(H, W) frames, float32 in model units, and (F,) scores that were met at a limit, by target and λ."""
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""From latents and findings to shifted frames: gradient, search and sweep, in full precision."""
+"""From latents and findings to shifted frames: gradient, search and sweep, in full precision (arXiv 2102.09475)."""
 
 from __future__ import annotations
 
@@ -26,11 +26,14 @@ SMALLEST_SQUARED_NORM = 1e-30
 
 @dataclass(frozen=True)
 class Wanted:
-    """One explanation to make: a row of the encoded images, a finding's column, and settled options."""
+    """One explanation to make, with settled options."""
 
     image: int
+    """Index, from 0, of the radiograph's row among the encoded."""
     column: int
+    """Index, from 0, of the finding's column among the scores."""
     options: ExplainOptions
+    """Settled: no choice is left to a profile."""
     deadline: float | None = None
     """Moment of ``time.perf_counter()`` at which the frames must be made; only where fewer frames will do."""
 
@@ -47,7 +50,9 @@ class Shift:
     frames: Tensor
     scores: Float32Array
     found: LambdaRange
+    """The range that the search settled on."""
     gradient_norm: float
+    """‖g‖ ≥ 0, in score per latent unit."""
     frame_choice: int
     """The choice of ``frames`` that these are: that of the options, or a smaller one where time was short."""
 
@@ -69,7 +74,10 @@ class Failure(Enum):
 
 
 class Stopwatch:
-    """Adds up the seconds of named stages; one for each batch."""
+    """Adds up the seconds of named stages; one for each batch.
+
+    ``pace``: the seconds that a row is expected to take, 0 = nobody knows.
+    """
 
     def __init__(self, pace: float = 0.0) -> None:
         self._began = perf_counter()
@@ -98,7 +106,8 @@ def shift(
     """Every wanted explanation as it becomes ready; each finding's in the order wanted, failures ahead.
 
     z, g = d f(D(z))[c]/dz, then x(λ) = D(z + λ g) over the range that the search finds (arXiv 2102.09475). ``latents``
-    (N, ...). At most ``budget`` rows and one explanation's frames are in memory at once.
+    (N, ...) float32 in latent units. ``darkest`` is a black pixel in model units. At most ``budget`` rows and one
+    explanation's frames are in memory at once.
     """
     with watch.stage("gradient"):
         targets = aim(passes, latents, [w.image for w in wanted], [w.column for w in wanted])
@@ -151,6 +160,7 @@ def choose_frames(wanted: Sequence[Wanted], now: float, pace: float) -> list[int
     """How many frames each gets: as many as it asks for, or, where ``pace`` seconds a row would end too late, fewer.
 
     All are swept together, so whoever is short of time gives up the share of its own by which the whole is too long.
+    ``now`` is a moment of ``time.perf_counter()``, in seconds.
     """
     asked = [want.options.frames or DEFAULT_FRAMES[want.options.profile] for want in wanted]
     needed = pace * sum(asked)

@@ -33,12 +33,17 @@ _NOTHING: Final = Interval(float("nan"), float("nan"), float("nan"))
 
 @dataclass(frozen=True)
 class Path:
-    """The path of ``finding`` on one radiograph: ``scores`` (R, F) of every column on every frame, λ ascending."""
+    """The path of ``finding`` on one radiograph.
+
+    ``sample`` is the radiograph's name, ``group`` its patient. ``scores`` (R, F) in [0, 1] are those of every column on
+    every frame, λ ascending.
+    """
 
     sample: str
     group: str
     finding: str
     column: int
+    """Index, from 0, of the finding's own column."""
     scores: Float32Array
 
     @property
@@ -49,7 +54,7 @@ class Path:
 
     @property
     def own_change(self) -> float:
-        """s_c(λ_high) − s_c(λ_low)."""
+        """s_c(λ_high) − s_c(λ_low), in [-1, 1]."""
         return float(self.changes[self.column])
 
     @property
@@ -72,13 +77,16 @@ class Path:
 
 @dataclass(frozen=True)
 class Cell:
-    """How ``other`` answers the path of ``finding``, over ``cases`` paths."""
+    """How ``other`` answers the path of ``finding``."""
 
     finding: str
     other: str
     cases: int
+    """Number of paths."""
     relative: Interval
+    """Mean A_cj."""
     correlation: Interval
+    """Mean R_cj, over the paths on which ``other`` moves."""
     moving: int
     """Paths on which ``other`` moves at all, and so has a correlation."""
     change: Interval
@@ -92,7 +100,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class AlignmentReport:
-    """What ``evaluate alignment`` prints and writes."""
+    """What ``evaluate alignment`` prints and writes.
+
+    ``model`` and ``version`` are those explained, ``source`` what the samples are, in words.
+    """
 
     model: str
     version: str
@@ -102,6 +113,7 @@ class AlignmentReport:
     refused: int
     """Findings of a radiograph that Latent Shift could not explain."""
     smallest_move: float
+    """Rise of a path's own score, > 0, below which it is left out."""
     unmoved: int
     """Paths along which the finding's own score rises by less than ``smallest_move``; they are left out."""
     findings: tuple[str, ...]

@@ -21,6 +21,7 @@ class Cases(StrEnum):
     ABSENT = "absent"
     """Those that do not."""
     ALL = "all"
+    """Both."""
 
 
 def study_alignment(
@@ -35,8 +36,8 @@ def study_alignment(
 ) -> AlignmentReport:
     """Walk the two-sided path of every trained finding on every sample that ``cases`` names.
 
-    ``pixel_change`` is that of ExplainOptions; a path whose own score rises by less than ``smallest_move`` > 0 is left
-    out; ``seed`` draws the resamples; ``progress`` is told how many samples are done, and of how many. Raises
+    ``pixel_change`` is that of ExplainOptions, in (0, 1]; a path whose own score rises by less than ``smallest_move`` >
+    0 is left out; ``seed`` draws the resamples; ``progress`` is told how many samples are done, and of how many. Raises
     SamplesError where no path is left.
     """
     engine = Engine(model)

@@ -18,23 +18,30 @@ OTHER_RADIOGRAPH = "another radiograph"
 
 @dataclass(frozen=True)
 class Moved:
-    """One explanation: where the score started and how far the shift moved it."""
+    """One explanation: where the score started and how far the shift moved it.
+
+    ``sample`` is the radiograph's name, ``group`` its patient, ``finding`` what is explained and ``present`` whether it
+    is there.
+    """
 
     sample: str
     group: str
     finding: str
     present: bool
     score: float
-    """On the radiograph."""
+    """The finding's score on the radiograph, in [0, 1]."""
     start: float
-    """On the reconstruction, s(0)."""
+    """Its score on the reconstruction, s(0), in [0, 1]."""
     lowest: float
+    """Lowest score at λ ≤ 0, in [0, 1]."""
     highest: float
-    """Of the scores at λ ≤ 0 and at λ ≥ 0."""
+    """Highest score at λ ≥ 0, in [0, 1]."""
     operating_point: float
+    """Score, in [0, 1], at which the model calls the finding present."""
     monotonicity: float
+    """That of the quality card, in [0, 1]."""
     ssim: float
-    """Mean structural similarity of the other frames to the reconstruction."""
+    """Mean structural similarity, in [-1, 1], of the other frames to the reconstruction."""
     held_back: bool
     """Whether the search stopped because too many pixels changed."""
 
@@ -44,8 +51,11 @@ class Movement:
     """One finding's explanations, or all; means with 95% intervals over patients."""
 
     finding: str
+    """The finding's name; "all" over all of them."""
     present: int
+    """Number of explanations of findings that are present."""
     absent: int
+    """Number of explanations of findings that are absent."""
     drop: Interval
     """s(0) − min s(λ), of the present findings."""
     rise: Interval
@@ -57,9 +67,11 @@ class Movement:
     lost: float
     """Share of the present findings called on the radiograph and no more on the reconstruction."""
     median_gap: float
-    """Median |f(x) − f(D(E(x)))| of the present findings."""
+    """Median |f(x) − f(D(E(x)))| of the present findings, in [0, 1]."""
     monotonicity: Interval
+    """That of the quality cards, in [0, 1]."""
     ssim: float
+    """Mean structural similarity of frames to reconstructions, in [-1, 1]."""
     held_back: float
     """Share of the explanations that a change of too many pixels ended on either side."""
 
@@ -69,41 +81,57 @@ class Realism:
     """One set of images against the radiographs and against the reconstructions, in the encoder's space."""
 
     images: str
+    """radiographs, reconstructions, curtailed or exaggerated."""
     to_real: float
     """Fréchet distance to radiographs of other patients, in units of the radiographs' own variance."""
     to_reconstructions: float
+    """The same to reconstructions of other patients, in the same units."""
     told_from_reconstructions: float
     """AUROC of a linear classifier between this set and the reconstructions; 0.5 = not to be told apart."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One method's mean deletion and insertion curves, over the shares of perturbation.SHARES."""
+    """One ``method``'s mean deletion and insertion curves, over the shares of perturbation.SHARES.
+
+    ``deletion_area`` and ``insertion_area`` are the means of the areas under them, in [0, 1].
+    """
 
     method: str
     cases: int
+    """Number of maps."""
     deletion: tuple[float, ...]
+    """Mean score, in [0, 1], at each share of pixels that is deleted."""
     insertion: tuple[float, ...]
+    """Mean score, in [0, 1], at each share of pixels that is inserted."""
     deletion_area: Interval
     insertion_area: Interval
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """One method's maps before and after: at ``stage``, the share of the classifier's weights that is randomised."""
+    """One ``method``'s maps before and after.
+
+    ``stage`` is the share of the classifier's weights that is randomised, or that the map is of another radiograph.
+    """
 
     method: str
     stage: str
     cases: int
+    """Number of pairs of maps."""
     correlation: Interval
     """Spearman's ρ between the two maps."""
     overlap: float
-    """Intersection over union of their highest tenths; 0.053 by chance."""
+    """Mean intersection over union of their highest tenths, in [0, 1]; 0.053 by chance."""
 
 
 @dataclass(frozen=True)
 class FaithfulnessReport:
-    """What the command prints and writes."""
+    """What the command prints and writes.
+
+    ``model`` and ``version`` are those explained, ``source`` what the samples are, in words, ``options`` how the maps
+    were made and ``baseline`` what deletion puts in place of a pixel.
+    """
 
     model: str
     version: str
@@ -111,19 +139,24 @@ class FaithfulnessReport:
     options: MapOptions
     baseline: Baseline
     samples: int
+    """Number of radiographs."""
     refused: int
-    """Findings that could not be explained; they are left out."""
+    """Number of findings that could not be explained; they are left out."""
     movements: tuple[Movement, ...]
+    """By finding, then over all."""
     realism: tuple[Realism, ...]
+    """How far frames are from radiographs; empty for fewer than four."""
     curves: tuple[Curve, ...]
+    """By method."""
     sanity: tuple[Likeness, ...]
+    """By stage and method."""
     unexplained: int
-    """Cases of the sanity check that a randomised classifier leaves without an explanation."""
+    """Number of cases of the sanity check that a randomised classifier leaves without an explanation."""
 
 
 @dataclass(frozen=True)
 class Perturbed:
-    """One map's curves."""
+    """One map's ``curves``, of a patient (``group``) and a ``method``."""
 
     group: str
     method: str
@@ -132,13 +165,15 @@ class Perturbed:
 
 @dataclass(frozen=True)
 class Compared:
-    """One map before and after."""
+    """One map before and after: of a patient (``group``), a ``method``, and a ``stage`` of the sanity check."""
 
     group: str
     method: str
     stage: str
     correlation: float
+    """Spearman's ρ of the two maps, in [-1, 1]."""
     overlap: float
+    """Intersection over union of their highest tenths, in [0, 1]."""
 
 
 def summarise_movements(cases: Sequence[Moved], findings: Sequence[str], bootstrap: Bootstrap) -> tuple[Movement, ...]:

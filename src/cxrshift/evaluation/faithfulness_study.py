@@ -40,6 +40,7 @@ STAGES = (0.25, 0.5, 0.75, 1.0)
 """Shares of the classifier's weights that the sanity check randomises, one after the other."""
 
 SANITY_CASES = 16
+"""Number of explanations that the sanity check takes."""
 
 Tell = Callable[[int, int], None]
 

@@ -9,18 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 2000
+"""How many resamples give an interval."""
 LEVEL = 0.95
+"""Share of the resamples that lie within an interval."""
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and its 95% interval; NaN where there is nothing to measure."""
+    """A value and its 95% interval, in the units of what was measured; NaN where there is nothing to measure."""
 
     value: float
+    """The value itself."""
     low: float
+    """Lower end of the interval."""
     high: float
+    """Upper end of the interval."""
 
 
 class Bootstrap:
@@ -37,7 +42,10 @@ class Bootstrap:
         self._counts = rng.multinomial(count, np.full(count, 1.0 / count), size=resamples).astype(np.float64)
 
     def means(self, values: Sequence[float], patients: Sequence[str]) -> Array:
-        """The mean of ``values`` (n,), each of its own patient, in every resample: (B,); NaN where none was drawn."""
+        """The mean of ``values`` (n,), each of its own patient, in every resample: (B,); NaN where none was drawn.
+
+        ``values`` are in any units, and so is the mean.
+        """
         places = np.array([self._places[patient] for patient in patients], dtype=np.int64)
         size = self._counts.shape[1]
         sums = np.bincount(places, np.asarray(values, dtype=np.float64), minlength=size)
@@ -48,7 +56,7 @@ class Bootstrap:
 
 
 def interval(value: float, draws: Array) -> Interval:
-    """The percentile interval around ``value`` from its (B,) resampled twins."""
+    """The percentile interval around ``value``, in any units, from its resampled twins ``draws`` (B,) in the same."""
     finite = draws[np.isfinite(draws)]
     if not len(finite):
         return Interval(value, float("nan"), float("nan"))

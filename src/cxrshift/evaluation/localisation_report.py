@@ -33,44 +33,60 @@ class Truth(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """One map against one mask."""
+    """One map against one mask.
+
+    ``sample`` is the radiograph's name, ``group`` its patient, ``finding`` what is explained, ``method`` the map.
+    """
 
     position: int
-    """Of the sample among the samples."""
+    """Index, from 0, of the sample among the samples."""
     sample: str
     group: str
     finding: str
     method: str
     score: float
-    """The finding's, on the radiograph."""
+    """The finding's score on the radiograph, in [0, 1]."""
     area: float
     """The mask's share of the picture."""
     iou: float
+    """Intersection over union of mask and map, in [0, 1]."""
     pointed: bool
+    """Whether the map's highest value lies in the mask, or within 5% of the width of it."""
     precision: float
+    """Share of what the map marks that lies in the mask."""
     recall: float
+    """Share of the mask that the map marks."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One method on one finding, or on all: means over cases, with 95% intervals over patients."""
+    """One method on one finding, or on all: means over cases, with 95% intervals over patients.
+
+    ``finding`` is its name, or "all"; ``method`` a map or a baseline.
+    """
 
     finding: str
     method: str
     cases: int
+    """Number of maps."""
     iou: Interval
+    """Intersection over union at the mask's own area, in [0, 1]."""
     dice: float
     """Precision, which is recall too, where the map marks as many pixels as the mask has: 2 IoU / (1 + IoU)."""
     pointing: Interval
     """Share of the cases whose highest value lies in the mask, or within 5% of the width of it."""
     precision: float
-    """At half of the map's own maximum, as ``recall``."""
+    """At half of the map's own maximum, in [0, 1], as ``recall``."""
     recall: float
+    """In [0, 1], as ``precision``."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Latent Shift's mean IoU minus that of the traditional map whose mean is highest, paired by patient."""
+    """Latent Shift's mean IoU minus that of the traditional map whose mean is highest, paired by patient.
+
+    ``finding`` is its name, or "all", ``other`` that map, ``iou`` the difference, in [-1, 1].
+    """
 
     finding: str
     other: str
@@ -79,7 +95,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class LocalisationReport:
-    """What ``evaluate localisation`` prints and writes."""
+    """What ``evaluate localisation`` prints and writes.
+
+    ``model`` and ``version`` are those explained, ``source`` what the samples are, in words, ``truth`` what the maps
+    were held against and ``options`` how they were made.
+    """
 
     model: str
     version: str
@@ -89,10 +109,13 @@ class LocalisationReport:
     refused: int
     """Findings that Latent Shift could not explain; they are left out for every method."""
     outside: int
-    """Masks that the square crop, or what shows of the finding, leaves nothing of."""
+    """Number of masks that the square crop, or what shows of the finding, leaves nothing of."""
     rows: tuple[Row, ...]
+    """By finding, then over all; methods before baselines."""
     differences: tuple[Difference, ...]
+    """By finding, then over all."""
     outcomes: tuple[Outcome, ...]
+    """Every map of every case."""
 
     def row(self, finding: str, method: str) -> Row:
         """That row. Raises KeyError."""

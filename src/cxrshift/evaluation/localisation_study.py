@@ -29,7 +29,11 @@ _MASK_BLUR = 0.015
 
 @dataclass(frozen=True)
 class Example:
-    """One case to look at: ``radiograph`` (S, S) in [0, 1], its mask, and each method's map with its IoU."""
+    """One case to look at; every array is (S, S), and as the model sees it.
+
+    ``radiograph`` (S, S) in [0, 1]. ``finding`` is what is explained, ``sample`` the radiograph's name. ``mask`` (S, S)
+    bool: where the finding is. ``maps`` (S, S) float32 ≥ 0 and ``ious`` in [0, 1], by method.
+    """
 
     finding: str
     sample: str
@@ -118,7 +122,10 @@ def study_localisation(
 def show_examples(
     model: Model | LatentModel, samples: Samples, report: LocalisationReport, *, count: int = 3
 ) -> tuple[Example, ...]:
-    """The report's examples with their maps, made once more."""
+    """The report's examples with their maps, made once more.
+
+    Raises SamplesError where ``samples`` are not those of it.
+    """
     engine = Engine(model)
     return tuple(_show(engine, samples.load(chosen.position), chosen, report) for chosen in report.examples(count))
 

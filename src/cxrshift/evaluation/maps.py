@@ -28,16 +28,18 @@ class MapOptions:
     """How the maps are made; what is done to one is done to all."""
 
     methods: tuple[str, ...] = METHODS
+    """The maps to make, some of METHODS."""
     heatmap: HeatmapKind = HeatmapKind.MAX
+    """How Latent Shift's frames become one map."""
     blur: float = 0.0
     """Standard deviation of the Gaussian that smooths every map, in pixels of the model's input; 0 = none."""
     pixel_change: float | None = None
-    """As in ExplainOptions; None is the profile's own."""
+    """As in ExplainOptions, in (0, 1]; None is the profile's own."""
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """A finding's explanation and its maps by method, each (S, S) float32 ≥ 0 at the model's input size."""
+    """A finding's ``explanation``, and ``maps`` (S, S) float32 ≥ 0 by method, at the model's input size."""
 
     explanation: Explanation
     maps: Mapping[str, Float32Array]
@@ -86,7 +88,7 @@ def _traditional(
 
 
 def smooth(heatmap: Float32Array, blur: float) -> Float32Array:
-    """(S, S) ``heatmap`` under a Gaussian of ``blur`` pixels; itself where that is 0."""
+    """``heatmap`` (S, S) ≥ 0 under a Gaussian of ``blur`` pixels, of the same shape; itself where that is 0."""
     return np.asarray(ndimage.gaussian_filter(heatmap, blur), dtype=np.float32) if blur else heatmap
 
 

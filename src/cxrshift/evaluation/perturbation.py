@@ -19,6 +19,7 @@ from torch import Tensor
 from cxrshift_api.types import Float32Array
 
 STEPS = 20
+"""Number of shares beside the first, 0."""
 SHARES: Final[NDArray[np.float64]] = (np.arange(STEPS + 1) / STEPS) ** 2
 """Shares of the pixels changed, from 0 to 1; finer where the first pixels go, for findings are small."""
 
@@ -30,7 +31,9 @@ class Baseline(StrEnum):
     """What stands in place of a pixel that is not there."""
 
     BLURRED = "blurred"
+    """What a wide blur makes of the radiograph there."""
     DARKEST = "darkest"
+    """Black."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,9 @@ class Curves:
     """The score at each of SHARES: with the highest pixels deleted, and with those alone inserted."""
 
     deletion: NDArray[np.float64]
+    """(``STEPS`` + 1,) scores in [0, 1]."""
     insertion: NDArray[np.float64]
+    """(``STEPS`` + 1,) scores in [0, 1]."""
 
     @property
     def deletion_area(self) -> float:
@@ -47,17 +52,20 @@ class Curves:
 
     @property
     def insertion_area(self) -> float:
-        """The same of insertion; the higher, the more."""
+        """The same of insertion, in [0, 1]; the higher, the more."""
         return area_under(self.insertion)
 
 
 def area_under(curve: NDArray[np.float64]) -> float:
-    """∫ curve over shares, by trapezoids."""
+    """∫ ``curve`` (``STEPS`` + 1,) over shares, by trapezoids."""
     return float(np.trapezoid(curve, SHARES))
 
 
 def erase(image: Float32Array, baseline: Baseline, *, darkest: float) -> Float32Array:
-    """What ``image`` (S, S) becomes with every pixel taken away."""
+    """What ``image`` (S, S), in model units, becomes with every pixel taken away: (S, S), in the same units.
+
+    ``darkest`` is a black pixel in model units.
+    """
     if baseline is Baseline.DARKEST:
         return np.full_like(image, darkest)
     return np.asarray(ndimage.gaussian_filter(image, _BLUR * image.shape[1]), dtype=np.float32)
@@ -68,7 +76,8 @@ def perturb(
 ) -> Curves:
     """Both curves of one map. ``score`` takes (N, 1, S, S) float32 images and gives (N,) scores.
 
-    The pixels go in the order of ``heatmap`` (S, S), highest first, equal ones row by row.
+    ``image`` (S, S) and ``erased`` (S, S) are in model units. The pixels go in the order of ``heatmap`` (S, S) ≥ 0,
+    highest first, equal ones row by row.
     """
     order = np.argsort(-heatmap, axis=None, kind="stable")
     counts = np.round(SHARES * order.size).astype(np.int64)

@@ -19,6 +19,7 @@ from .localisation import auroc, overlap, peak_is_inside, resize_mask
 FIRST_SEED = 1 << 40
 """Seeds of evaluation start here, far from any that a model was trained on."""
 SEEDS_APART = 1_000_000
+"""How far apart the seeds of two evaluations are: the number of phantoms that one can have."""
 SURE_POSITIVE, SURE_NEGATIVE = 0.7, 0.3
 DROP, RISE = 0.5, 0.3
 _BATCH = 16
@@ -26,10 +27,12 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class Share:
-    """``reached`` of ``total`` cases."""
+    """A number of cases, and how many of them did something."""
 
     reached: int
+    """Number of cases that did."""
     total: int
+    """Number of all cases."""
 
     @property
     def value(self) -> float:
@@ -42,7 +45,9 @@ class FindingReport:
     """One finding's figures over all phantoms."""
 
     finding: str
+    """The finding's name."""
     auroc: float
+    """Area under the ROC curve of its scores, in [0, 1]."""
     dropped: Share
     """Positives scored 0.7 or more whose score fell by 0.5 or more."""
     raised: Share
@@ -55,17 +60,23 @@ class FindingReport:
 
 @dataclass(frozen=True)
 class PhantomReport:
-    """What ``evaluate phantom`` prints."""
+    """What ``evaluate phantom`` prints.
+
+    ``model`` and ``version`` are those explained.
+    """
 
     model: str
     version: str
     phantoms: int
+    """Number of phantoms."""
     seed: int
+    """What chose them, from 0."""
     ssim: float
-    """Mean structural similarity of radiograph and reconstruction."""
+    """Mean structural similarity of radiograph and reconstruction, in [-1, 1]."""
     mae: float
     """Mean absolute error of the reconstruction, in model units."""
     findings: tuple[FindingReport, ...]
+    """In the order of the phantoms' findings."""
     refused: int = 0
     """Explanations that ended as a Problem; they count as ones that moved no score and point nowhere."""
 
@@ -103,7 +114,7 @@ def evaluate_phantom(
     """Draw ``n`` phantoms of seeds that belong to ``seed``, explain every present and one absent finding of each.
 
     ``progress`` is told how many explanations are done, and of how many. Raises ValueError if the model does not know
-    the phantoms' findings or ``n`` is not positive.
+    the phantoms' findings or ``n`` is not positive. RuntimeError where the model gives no probability for a phantom.
     """
     engine = Engine(model)
     known = [f.name for f in engine.spec.findings]

@@ -19,11 +19,14 @@ from ..image.radiograph import Radiograph
 
 @dataclass(frozen=True)
 class WarnedShare:
-    """Of ``total`` images ``warned`` had a warning, or no explanation at all (``refused`` of them)."""
+    """How many images had a warning, or no explanation at all."""
 
     total: int
+    """Number of images."""
     warned: int
+    """Number of them with a warning or without an explanation."""
     refused: int
+    """Number of them without an explanation."""
 
     @property
     def share(self) -> float:

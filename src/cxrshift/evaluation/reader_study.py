@@ -31,7 +31,11 @@ class StudyError(CxrshiftError):
 
 @dataclass(frozen=True)
 class Reading:
-    """One reader's answers, on five-point scales, to one example shown with one arm."""
+    """One reader's answers, on five-point scales, to one example shown with one arm.
+
+    ``example`` and ``reader`` are their names, ``arm`` is "Latent Shift" or "Traditional", ``finding`` what was
+    explained.
+    """
 
     example: str
     reader: str
@@ -40,28 +44,38 @@ class Reading:
     label: str
     """Such as "True Positive" or "False Positive"."""
     confidence: int
+    """From 1, none, to 5, certain."""
     correct_feature: int
+    """Whether the classifier uses the correct feature, from 1, no, to 5, yes."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Latent Shift minus traditional, over the pairs of one finding (or all) and one label, for one question."""
+    """Latent Shift minus traditional, over the pairs of one finding (or all) and one label, for one question.
+
+    ``finding`` is its name, or "all"; ``label`` is that of the readings, ``question`` one of QUESTIONS.
+    """
 
     finding: str
     label: str
     question: str
     pairs: int
+    """Number of pairs."""
     mean: float
+    """Mean difference, in points of the five-point scale, in [-4, 4]."""
     sd: float
-    """With no degree of freedom taken off."""
+    """Standard deviation of the differences, with no degree of freedom taken off."""
     statistic: float
-    """W of the Wilcoxon signed-rank test, over the pairs that differ; NaN where none does."""
+    """W of the Wilcoxon signed-rank test, ≥ 0, over the pairs that differ; NaN where none does."""
     p: float
+    """The test's p, in [0, 1], two-sided; NaN where no pair differs."""
     differing: int
-    """Pairs whose difference is not 0."""
+    """Number of pairs whose difference is not 0."""
     low: float
+    """Lower end of the mean's 95% interval, in points: examples are resampled, each with all its readers; in
+    [-4, 4]."""
     high: float
-    """The mean's 95% interval: examples are resampled, each with all its readers."""
+    """Upper end of the same, in [-4, 4]."""
 
 
 def read_readings(folder: Path) -> tuple[Reading, ...]:
@@ -99,10 +113,11 @@ def compare(readings: Iterable[Reading]) -> tuple[Comparison, ...]:
 
 
 def pairs_needed(comparison: Comparison, *, power: float = 0.8, level: float = 0.05) -> float:
-    """Pairs that the next study needs to find an effect of this size; infinite where there is none.
+    """Number of pairs that the next study needs to find an effect of this size; infinite where there is none.
 
     Of a paired t test, n = ((z(1 - level/2) + z(power)) sd / mean)², times π/3 for the signed-rank test, whose
-    asymptotic efficiency on normal differences is 3/π (Lehmann, Nonparametrics, 1975).
+    asymptotic efficiency on normal differences is 3/π (Lehmann, Nonparametrics, 1975). ``power`` and ``level`` are
+    probabilities: to find the effect, and of a false alarm.
     """
     from scipy import stats  # takes a second to import, which whoever only keeps readings need not wait for
 

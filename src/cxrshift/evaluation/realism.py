@@ -1,6 +1,8 @@
 """How far shifted frames leave the radiographs behind, in the encoder's own space.
 
-What the encoder does not see, such as the blur of every reconstruction, does not count here; SSIM sees that.
+What the encoder does not see, such as the blur of every reconstruction, does not count here; SSIM sees that. Distances
+are those of Heusel et al. 2017 (arXiv 1706.08500), the test by a classifier that of Lopez-Paz and Oquab 2017 (arXiv
+1610.06545).
 """
 
 from __future__ import annotations
@@ -27,13 +29,19 @@ _FOLDS = 5
 
 
 def pool_latents(latents: Tensor) -> Array:
-    """Latents (N, C, ...) to (N, C): the mean over places, so that what is there counts and not where."""
+    """``latents`` (N, C, ...), of any type and in latent units, to (N, C): the mean over places.
+
+    So what is there counts, and not where.
+    """
     pooled = latents.flatten(2).mean(2) if latents.ndim > 2 else latents
     return np.asarray(pooled.double().cpu().numpy(), dtype=np.float64)
 
 
 def frechet_distance(first: Array, second: Array) -> float:
-    """‖μ₁ − μ₂‖² + tr(C₁ + C₂ − 2 (C₁ C₂)^½) of two samples (N, D): Heusel et al. 2017, arXiv 1706.08500."""
+    """‖μ₁ − μ₂‖² + tr(C₁ + C₂ − 2 (C₁ C₂)^½) of two samples: Heusel et al. 2017, arXiv 1706.08500.
+
+    ``first`` (N, D) and ``second`` (M, D); the distance is in squared units of theirs.
+    """
     covariances = [np.atleast_2d(np.cov(sample, rowvar=False)) for sample in (first, second)]
     values, vectors = np.linalg.eigh(covariances[0])
     root = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
@@ -44,7 +52,10 @@ def frechet_distance(first: Array, second: Array) -> float:
 
 
 def project(real: Array, *others: Array) -> tuple[Array, ...]:
-    """All samples on the leading principal axes of ``real``, scaled so that its own variance there is 1 in total."""
+    """All samples on the leading principal axes of ``real``, scaled so that its own variance there is 1 in total.
+
+    ``real`` (N, D) and each of ``others`` (M, D) become (N, d) and (M, d), d at most ``LARGEST_SPACE``.
+    """
     centre = real.mean(0)
     size = max(1, min(LARGEST_SPACE, real.shape[0] // 8, real.shape[1]))
     _, spreads, axes = np.linalg.svd(real - centre, full_matrices=False)
@@ -55,8 +66,9 @@ def project(real: Array, *others: Array) -> tuple[Array, ...]:
 def halved_distance(reference: Array, sample: Array, *, seed: int = 0) -> float:
     """The Fréchet distance of ``sample`` to ``reference``, row i of both being of the same radiograph i.
 
-    One half of the radiographs of the one against the other half of the other, and the mean over halvings: so no
-    radiograph is compared with its own frame, and a set against itself gives the distance that chance alone makes.
+    ``reference`` (N, D) and ``sample`` (N, D). One half of the radiographs of the one against the other half of the
+    other, and the mean over halvings: so no radiograph is compared with its own frame, and a set against itself gives
+    the distance that chance alone makes.
     """
     rng = np.random.default_rng(seed)
     distances = []
@@ -70,8 +82,8 @@ def halved_distance(reference: Array, sample: Array, *, seed: int = 0) -> float:
 def tell_apart(first: Array, second: Array, groups: Sequence[str]) -> float:
     """AUROC of a linear classifier trained to tell the rows of ``first`` from those of ``second``: 0.5 = it can't.
 
-    Logistic regression, cross-validated so that no patient is on both sides; ``groups`` (N,) name the patients of the
-    rows of either. NaN with fewer than five patients.
+    ``first`` (N, D) and ``second`` (N, D). Logistic regression, cross-validated so that no patient is on both sides;
+    ``groups`` (N,) name the patients of the rows of either. NaN with fewer than five patients.
     """
     if len(set(groups)) < _FOLDS:
         return float("nan")

@@ -32,12 +32,17 @@ class SamplesError(CxrshiftError):
 
 @dataclass(frozen=True)
 class Sample:
-    """One radiograph and what is known of it. ``masks`` and ``changes`` are (H, W), as the radiograph."""
+    """One radiograph and what is known of it.
+
+    ``masks`` are (H, W) bool and ``changes`` (H, W) float32 in [0, 1], as the radiograph.
+    """
 
     name: str
+    """What reports call it."""
     group: str
     """The patient, or those who share a picture: they are split and resampled together."""
     radiograph: Radiograph
+    """The radiograph."""
     findings: tuple[str, ...]
     """Those present."""
     masks: Mapping[str, Mask] = field(default_factory=dict)
@@ -47,12 +52,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Samples:
-    """``total`` samples, of which ``load(i)`` draws or reads one; nothing is kept."""
+    """Samples, of which ``load(i)`` draws or reads one, i from 0; nothing is kept."""
 
     source: str
     """What they are, in words."""
     total: int
+    """Number of samples."""
     load: Callable[[int], Sample]
+    """Gives sample i."""
 
     def __len__(self) -> int:
         return self.total

@@ -29,10 +29,10 @@ _HIGHEST = 0.1
 def randomise(model: Model, image: Tensor, *, share: float, seed: int) -> Model:
     """``model`` with a ``share`` in (0, 1] of its classifier's weight tensors randomised, next to the score first.
 
-    The classifier's are the tensors that the score of an ``image`` (1, 1, S, S) depends on, in the order in which
-    the gradient meets them. Each is drawn anew from the normal distribution of its own mean and spread, so that the
-    signals keep their size and only what was learnt is lost. The model itself, and its autoencoder, stay as they are.
-    Raises MethodError where there is no such tensor.
+    The classifier's are the tensors that the score of an ``image`` (1, 1, S, S), float32 in model units, depends on, in
+    the order in which the gradient meets them. Each is drawn anew from the normal distribution of its own mean and
+    spread, so that the signals keep their size and only what was learnt is lost. The model itself, and its autoencoder,
+    stay as they are. Raises MethodError where there is no such tensor.
     """
     networks = model.networks
     if not isinstance(networks, nn.Module):
@@ -67,14 +67,20 @@ def _weights_from_score(scores: Tensor) -> Iterator[Tensor]:
 
 
 def rank_correlation(first: Float32Array, second: Float32Array) -> float:
-    """Spearman's ρ of two maps' pixels, in [-1, 1]; 0 where one of them is the same everywhere."""
+    """Spearman's ρ of the pixels of two maps, in [-1, 1]; 0 where one of them is the same everywhere.
+
+    ``first`` (S, S) and ``second`` (S, S).
+    """
     if np.ptp(first) == 0.0 or np.ptp(second) == 0.0:
         return 0.0
     return float(stats.spearmanr(first.ravel(), second.ravel()).statistic)
 
 
 def highest_overlap(first: Float32Array, second: Float32Array) -> float:
-    """Intersection over union of the highest tenth of both maps; two unrelated maps have 0.053 on average."""
+    """Intersection over union, in [0, 1], of the highest tenth of both maps; two unrelated maps have 0.053 on average.
+
+    ``first`` (S, S) and ``second`` (S, S).
+    """
     count = round(_HIGHEST * first.size)
     marked = np.zeros(first.size, dtype=np.bool_)
     marked[np.argpartition(first, -count, axis=None)[-count:]] = True

@@ -126,7 +126,7 @@ class _Networks(nn.Module):
 
 
 def encode_patients(networks: LatentModel, patients: Patients) -> Tensor:
-    """Latents (N, 2, 2, ...) of all pictures."""
+    """Latents (N, 2, 2, ...) float32 of all pictures."""
     pictures = patients.images.flatten(0, 2)
     with torch.no_grad():
         latents = torch.cat([networks.encode(to_model_units(some)) for some in torch.split(pictures, _ROWS)])
@@ -146,11 +146,11 @@ def train_classifier(
 ) -> Model:
     """A classifier of ``finding`` from the ``patients`` as they are in that world, beside the autoencoder of ``model``.
 
-    ``latents`` are those of ``encode_patients``. Half of a batch are pictures as they are; the others are decoded from
-    between a picture without the finding and the one with it, and their labels lie as far between: a classifier that
-    was only ever sure has no gradient to follow. On the way to a marked finding the device comes with it. A patient is
-    in a batch both without the finding and with it: they differ in little else, and so learning sets out at once.
-    Raises MethodError where the model's pixels are not in [-1024, 1024].
+    ``latents`` (N, 2, 2, ...) float32, in latent units, are those of ``encode_patients``. Half of a batch are pictures
+    as they are; the others are decoded from between a picture without the finding and the one with it, and their labels
+    lie as far between: a classifier that was only ever sure has no gradient to follow. On the way to a marked finding
+    the device comes with it. A patient is in a batch both without the finding and with it: they differ in little else,
+    and so learning sets out at once. Raises MethodError where the model's pixels are not in [-1024, 1024].
     """
     if model.spec.input_range != (-UNIT, UNIT):
         raise MethodError(f"This study needs an autoencoder of pixels in [-{UNIT:g}, {UNIT:g}], as phantom's.")
@@ -189,7 +189,7 @@ def train_classifier(
 
 
 def score_patients(model: Model, patients: Patients) -> NDArray[np.float32]:
-    """(N, 2, 2) scores of all pictures, by patient, finding and device."""
+    """(N, 2, 2) scores in [0, 1] of all pictures, by patient, finding and device."""
     pictures = patients.images.flatten(0, 2)
     with torch.no_grad():
         scores = torch.cat([model.networks.score(to_model_units(some)) for some in torch.split(pictures, _ROWS)])

@@ -19,9 +19,11 @@ class Case:
     """One map of one picture that shows both finding and device."""
 
     patient: int
+    """Index, from 0, of the patient."""
     world: str
     """The data that the explained classifier was trained on."""
     method: str
+    """The map."""
     share: float
     """Of the map's energy, how much lies on the device; in [0, 1]."""
 
@@ -31,6 +33,7 @@ class ClassifierRow:
     """What a classifier has learnt: AUROC of the finding, by what the device has to do with it in the test pictures."""
 
     world: str
+    """The data that it was trained on."""
     with_finding: float
     """AUROC where the device is in every picture with the finding and in no other."""
     independent: float
@@ -38,10 +41,13 @@ class ClassifierRow:
     against_finding: float
     """AUROC where it is in every picture without the finding and in no other; near 0 for one that reads the device."""
     neither: float
-    """Mean score of pictures with neither finding nor device; the next three say which they have."""
+    """Mean score of pictures with neither finding nor device."""
     device_alone: float
+    """Mean score of pictures with the device alone."""
     finding_alone: float
+    """Mean score of pictures with the finding alone."""
     both: float
+    """Mean score of pictures with both."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,9 @@ class MethodRow:
     """How much of a method's energy falls on the device, under either classifier, and whether that tells them apart."""
 
     method: str
+    """The map."""
     cases: int
-    """Pictures explained under both classifiers."""
+    """Number of pictures explained under both classifiers."""
     clean: Interval
     """Mean share under the classifier of clean data."""
     shortcut: Interval
@@ -64,23 +71,31 @@ class ShortcutReport:
     """What ``evaluate shortcut`` prints and writes."""
 
     model: str
+    """Name of the model whose autoencoder it is."""
     version: str
-    """Whose autoencoder."""
+    """Its version."""
     finding: str
+    """The finding that the device marks."""
     seed: int
+    """What chose patients and resamples, from 0."""
     trained_on: int
-    """Patients; each is drawn with and without finding and device."""
+    """Number of patients to train on; each is drawn with and without finding and device."""
     steps: int
+    """Steps of training."""
     tested_on: int
-    """Other patients."""
+    """Number of other patients."""
     area: float
     """Mean share of the picture that counts as the device: the share of a map that knows nothing."""
     refused: int
-    """Pictures without an explanation under one classifier or the other; they are left out."""
+    """Number of pictures without an explanation under one classifier or the other; they are left out."""
     options: MapOptions
+    """How the maps were made."""
     classifiers: tuple[ClassifierRow, ...]
+    """What each classifier has learnt."""
     methods: tuple[MethodRow, ...]
+    """How each map fares."""
     cases: tuple[Case, ...]
+    """Every map of every picture."""
 
     def method(self, name: str) -> MethodRow:
         """That method's row. Raises KeyError."""
@@ -90,12 +105,12 @@ class ShortcutReport:
         raise KeyError(name)
 
     def shares(self, method: str, world: World) -> NDArray[np.float64]:
-        """The shares of that method under that classifier, in the order of patients."""
+        """(n,) in [0, 1]: the shares of that method under that classifier, in the order of patients."""
         return np.array([c.share for c in self.cases if (c.method, c.world) == (method, world)], dtype=np.float64)
 
 
 def describe_classifier(world: World, scores: NDArray[np.float32]) -> ClassifierRow:
-    """The row of a classifier from its ``scores`` (N, 2, 2) by patient, finding and device."""
+    """The row of a classifier from its ``scores`` (N, 2, 2) in [0, 1], by patient, finding and device."""
     n = len(scores)
     labels = np.arange(2 * n) >= n
 
@@ -136,10 +151,10 @@ def _row(method: str, cases: Sequence[Case], seed: int) -> MethodRow:
 
 
 def separation(clean: Sequence[float], shortcut: Sequence[float], *, seed: int = 0) -> Interval:
-    """AUROC of telling ``shortcut`` from ``clean`` (n,) (n,), which are of the same patients, in their order.
+    """AUROC of telling ``shortcut`` (n,) from ``clean`` (n,), shares in [0, 1] of the same patients, in their order.
 
-    AUROC = mean over pairs (i, j) of [shortcut_i > clean_j] + ½ [shortcut_i = clean_j]; the interval resamples
-    patients, each with both of its values.
+    AUROC = mean over pairs (i, j) of [shortcut_i > clean_j] + ½ [shortcut_i = clean_j]; Hanley and McNeil, Radiology
+    143 (1982); the interval resamples patients, each with both of its values.
     """
     higher = np.subtract.outer(np.asarray(shortcut), np.asarray(clean))
     wins = 0.5 * (np.sign(higher) + 1.0)

@@ -38,6 +38,7 @@ from .shortcut_report import Case, ShortcutReport, describe_classifier, describe
 MARGIN: Final = 0.025
 """How far beyond its mask the device reaches in a map, as a share of the picture's width: edges of frames are soft."""
 EXAMPLES: Final = 2
+"""Number of pictures to look at."""
 _TRAINING: Final = SEEDS_APART // 2
 """Seeds of training start so far behind those of the test."""
 
@@ -50,16 +51,25 @@ class Amount:
     """How much to draw and how long to train."""
 
     patients: int = 600
+    """Number of patients to train on."""
     steps: int = 600
+    """Steps of training, of either classifier."""
     test: int = 100
+    """Number of other patients to explain."""
     workers: int = 2
+    """Number of processes that draw."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A picture to look at: ``radiograph`` (S, S) in [0, 1], masks, and maps with their shares by world and method."""
+    """A picture to look at, as the model sees it.
+
+    ``radiograph`` (S, S) in [0, 1]. ``finding`` and ``device`` (S, S) bool: where they are. ``maps`` (S, S) float32 ≥ 0
+    and ``shares`` in [0, 1], by world and method.
+    """
 
     patient: int
+    """Index, from 0, of the patient."""
     radiograph: Float32Array
     finding: Mask
     device: Mask
@@ -171,12 +181,15 @@ def _explain(
 
 
 def device_region(device: Mask, finding: Mask) -> Mask:
-    """The pixels (S, S) that count as the device: its mask and a margin, without those where the finding is."""
+    """The pixels (S, S) that count as the device: its mask and a margin, without those where the finding is.
+
+    ``device`` (S, S) and ``finding`` (S, S) are the masks.
+    """
     distance = ndimage.distance_transform_edt(~device)
     return np.asarray((distance <= MARGIN * device.shape[1]) & ~finding, dtype=np.bool_)
 
 
 def energy_share(heatmap: Float32Array, region: Mask) -> float:
-    """Of the sum of a ``heatmap`` (S, S) ≥ 0, the share within ``region``; NaN where the map is blank."""
+    """Of the sum of a ``heatmap`` (S, S) ≥ 0, the share within ``region`` (S, S); NaN where the map is blank."""
     total = float(heatmap.sum(dtype=np.float64))
     return float(heatmap[region].sum(dtype=np.float64)) / total if total else float("nan")

@@ -34,6 +34,7 @@ class PackedArray(BaseModel):
 
     dtype: Literal["uint8", "float32"]
     shape: list[int]
+    """Extents, at least 0, first to last axis."""
     data: str = Field(description="base64 of the array's bytes")
 
 
@@ -43,6 +44,7 @@ class ProblemBody(BaseModel):
     type: str
     title: str
     status: int
+    """HTTP status, as in the answer's own first line; 400 or more."""
     detail: str = Field(description="What is wrong and what would be right.")
     code: ProblemCode
     request_id: str

@@ -42,6 +42,7 @@ class Deadline:
     """A moment of ``time.monotonic()`` after which an answer is of no use."""
 
     at: float
+    """Seconds of ``time.monotonic()``."""
 
     @classmethod
     def after(cls, seconds: float) -> Deadline:

@@ -50,7 +50,10 @@ class _Begun:
 
 
 class Explainer(ExplainerServicer):
-    """cxrshift.v1.Explainer."""
+    """cxrshift.v1.Explainer.
+
+    What is refused, such as an InvalidRequest, ends the call with its status and a Problem in its trailing metadata.
+    """
 
     def __init__(self, service: ExplainService, calls: CallLog) -> None:
         self._service = service

@@ -16,7 +16,11 @@ SERVICES = ("", "cxrshift.v1.Explainer", "inference.GRPCInferenceService")
 
 
 class Health(HealthServicer):  # type: ignore[misc]
-    """SERVING while the service is ready. The library's own servicer would need to be told; this one asks."""
+    """SERVING while the service is ready.
+
+    The library's own servicer would need to be told; this one asks. ``period``: seconds from one look at readiness to
+    the next.
+    """
 
     def __init__(self, readiness: Readiness, *, period: float) -> None:
         self._readiness = readiness

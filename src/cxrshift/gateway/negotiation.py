@@ -15,6 +15,7 @@ class MediaRange:
     kind: str
     subtype: str
     q: float
+    """Weight in [0, 1]; 0 = not accepted."""
     part: str = ""
     """The parameter ``type`` of a multipart range: what its parts shall be; empty = not said."""
     transfer_syntax: str = ""

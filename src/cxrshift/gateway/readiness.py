@@ -29,7 +29,10 @@ RAMP = _ramp()
 
 
 class Readiness:
-    """Answers "ready?" for probes of both protocols, however often they ask."""
+    """Answers "ready?" for probes of both protocols, however often they ask.
+
+    ``timeout``: seconds that a look may take.
+    """
 
     def __init__(self, upstream: Upstream, models: tuple[str, ...], *, timeout: float) -> None:
         self._upstream = upstream

@@ -34,11 +34,14 @@ logger = logging.getLogger("cxrshift.gateway")
 
 @dataclass(frozen=True)
 class Ports:
-    """Where a gateway listens."""
+    """Where a gateway listens: TCP ports."""
 
     rest: int
+    """Port of REST."""
     grpc: int
+    """Port of gRPC."""
     metrics: int
+    """Port of the metrics."""
 
 
 class Gateway:

@@ -22,6 +22,7 @@ class Status:
 
     grpc: StatusCode
     http: int
+    """HTTP status, 400 or more."""
     title: str
 
 
@@ -65,6 +66,7 @@ class HttpProblem:
     """A Problem as RFC 9457 writes it: status, headers, body."""
 
     status: int
+    """HTTP status, 400 or more."""
     headers: Mapping[str, str]
     body: bytes
 

@@ -17,8 +17,10 @@ class UsageBody(BaseModel):
 
     caller: str = Field(description="key:ID for an API key, sub:PSEUDONYM for a token.")
     calls: int
+    """Number of calls since this gateway began, as far as it is remembered."""
     refused: int = Field(description="Of those, past the caller's rate or its calls at once.")
     in_flight: int
+    """Number of calls in work now."""
 
 
 class UsagesBody(BaseModel):

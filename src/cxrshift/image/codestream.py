@@ -21,12 +21,16 @@ _TOO_LATE = (0xD9, 0xDA)
 
 @dataclass(frozen=True)
 class Codestream:
-    """Height, width, components and bits per component of a JPEG, JPEG-LS or JPEG 2000 frame."""
+    """What the header of a JPEG, JPEG-LS or JPEG 2000 frame states of it."""
 
     rows: int
+    """Height in pixels."""
     columns: int
+    """Width in pixels."""
     samples: int
+    """Components of each pixel: 1 where it is grey."""
     bits: int
+    """Bits of each component."""
 
 
 def read_codestream(frame: bytes) -> Codestream | None:

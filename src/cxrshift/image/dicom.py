@@ -111,9 +111,9 @@ def check_radiograph(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> None
 def stored_pixels(data: bytes, *, limits: DecodeLimits = DEFAULT_LIMITS) -> NDArray[Any]:
     """Every stored sample of a DICOM file of any kind, before any table or window.
 
-    ([frames,] rows, columns[, samples]) of the integer type that the file states, in native byte order; axes of
-    length 1 are left out, YBR is given as RGB. Raises InvalidImage, UnsupportedImage where there are no pixels or no
-    decoder, and TooLarge.
+    ([frames,] rows, columns[, samples]) of the integer type that the file states and of any range, in native byte
+    order; axes of length 1 are left out, YBR is given as RGB. Raises InvalidImage, UnsupportedImage where there are no
+    pixels or no decoder, and TooLarge.
     """
     if not is_dicom(data):
         raise InvalidImage("The bytes are no DICOM file.")
@@ -123,7 +123,11 @@ def stored_pixels(data: bytes, *, limits: DecodeLimits = DEFAULT_LIMITS) -> NDAr
 
 
 def read_header(data: bytes, keywords: Sequence[str], limits: DecodeLimits = DEFAULT_LIMITS) -> FileDataset:
-    """The named attributes of a data set, and its character set. Call it and read values within ``reading``."""
+    """The named attributes of a data set, and its character set.
+
+    Call it and read values within ``reading``. Raises TooLarge for a data set that inflates beyond ``limits``, and
+    whatever pydicom raises for a malformed one.
+    """
     if DeflatedExplicitVRLittleEndian.encode() in data:
         _check_inflated_size(data, limits)
     return dcmread(io.BytesIO(data), force=True, specific_tags=list(keywords))

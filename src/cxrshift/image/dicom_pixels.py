@@ -68,13 +68,21 @@ class PixelLayout:
     """How a file says its pixels are stored."""
 
     rows: int
+    """Height in pixels, at least 1."""
     columns: int
+    """Width in pixels, at least 1."""
     frames: int
+    """Number of frames, at least 1."""
     samples: int
+    """Samples per pixel: 1 or 3."""
     bits_allocated: int
+    """Bits that a sample takes in the file: 1, 8, 16 or 32."""
     bits_stored: int
+    """Bits of them that hold the sample: 1 to ``bits_allocated``."""
     signed: bool
+    """Whether a sample may be negative."""
     photometric: str
+    """PhotometricInterpretation, such as MONOCHROME2."""
 
     def of_palette(self, bits: int) -> PixelLayout:
         """The layout once palette entries of ``bits`` have taken the place of indices."""
@@ -120,10 +128,11 @@ def _whole(header: Dataset, keyword: str, default: int | None = None) -> int:
 
 
 def read_samples(header: FileDataset, layout: PixelLayout, frame: int | None) -> NDArray[Any]:
-    """The stored integers of one frame, from 1, or of all: ([frames,] rows, columns[, samples]); YBR becomes RGB.
+    """The stored samples of one frame, from 1, or of all: ([frames,] rows, columns[, samples]); YBR becomes RGB.
 
-    Raises UnsupportedImage for a transfer syntax without a decoder, InvalidImage where a compressed frame is not what
-    the header says, and whatever pydicom raises.
+    They are of the integer type that the file states. Raises InvalidImage where the file does not state its transfer
+    syntax or a compressed frame is not what the header says, UnsupportedImage for a transfer syntax without a decoder,
+    TooLarge for a JPEG of very many scans, and whatever pydicom raises.
     """
     syntax = header.file_meta.get("TransferSyntaxUID")
     if not syntax:

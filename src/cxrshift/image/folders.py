@@ -21,7 +21,7 @@ class Found:
     files: tuple[Path, ...]
     """Radiographs, and whatever was named by itself."""
     passed_over: int
-    """Files in folders that are no radiographs: reports, scans, results of this service, anything else."""
+    """Number of files in folders that are no radiographs: reports, scans, results of this service, anything else."""
 
 
 def find_radiographs(paths: Sequence[Path]) -> Found:

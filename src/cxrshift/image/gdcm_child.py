@@ -21,14 +21,23 @@ class FrameFormat(NamedTuple):
     """What GDCM must be told of a frame."""
 
     syntax: str
+    """UID of the transfer syntax."""
     photometric: str
+    """PhotometricInterpretation, such as MONOCHROME2."""
     rows: int
+    """Height in pixels."""
     columns: int
+    """Width in pixels."""
     samples: int
+    """Samples per pixel."""
     bits_allocated: int
+    """Bits that each sample is to take: 8 or 16."""
     bits: int
+    """Bits of each sample that the codestream states."""
     signed: int
+    """PixelRepresentation: 0 or 1, that is unsigned or signed."""
     planar: int
+    """PlanarConfiguration: 0 or 1, that is colour by pixel or by plane; counts where there are several samples."""
 
 
 def decode(frame: bytes, form: FrameFormat) -> bytes:

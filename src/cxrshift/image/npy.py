@@ -20,7 +20,9 @@ _INTEGERS = (np.dtype(np.bool_), np.dtype(np.uint8), np.dtype(np.uint16))
 def decode_npy(data: bytes, limits: DecodeLimits) -> NDArray[np.float32]:
     """(H, W) float32 in [0, 1] of an NPY file that holds (H, W), (1, H, W), (H, W, 1) or (H, W, 3).
 
-    bool and uint8 span the scale by their type, uint16 by ``full_scale``; floating values must be in [0, 1].
+    bool and uint8 span the scale by their type, uint16 by ``full_scale``; floating values must be in [0, 1]. Raises
+    InvalidImage for a file that is malformed, cut short, or holds other floating values; UnsupportedImage for another
+    type, shape or version of the format, or too small a picture; TooLarge for one over ``limits``.
     """
     array = _squeeze(_read_array(data, limits))
     if array.dtype.kind == "f":

@@ -19,25 +19,32 @@ class Turn:
     """
 
     transpose: bool = False
+    """Whether rows and columns are swapped."""
     reverse_rows: bool = False
+    """Whether the rows are then turned upside down."""
     reverse_columns: bool = False
+    """Whether the columns are then turned left to right."""
 
     def apply(self, picture: NDArray[_T]) -> NDArray[_T]:
-        """(H, W) as the file has it to (H, W) or (W, H) upright, contiguous."""
+        """``picture`` (H, W), of any type and units, as the file has it, to (H, W) or (W, H) upright, contiguous."""
         upright = picture.T if self.transpose else picture
         upright = upright[::-1] if self.reverse_rows else upright
         return np.ascontiguousarray(upright[:, ::-1] if self.reverse_columns else upright)
 
     def undo(self, picture: NDArray[_T]) -> NDArray[_T]:
-        """An upright picture, or a map of one, as the file has it: the inverse of ``apply``."""
+        """``picture``, (H, W) upright and of any type, as the file has it: (H, W) or (W, H), the inverse of ``apply``.
+
+        A map of a picture is turned like the picture.
+        """
         given = picture[:, ::-1] if self.reverse_columns else picture
         given = given[::-1] if self.reverse_rows else given
         return np.ascontiguousarray(given.T if self.transpose else given)
 
     def undo_points(self, points: NDArray[Any], height: int, width: int) -> NDArray[np.float64]:
-        """(N, 2) points (x, y) of an upright picture of ``height`` by ``width`` in the file's picture.
+        """(N, 2) float64: points of an upright picture of ``height`` by ``width`` as places in the file's picture.
 
-        Points count from the outer corner of the first pixel, whose centre is (0.5, 0.5).
+        ``points`` (N, 2) of any type are (x, y) in pixels from the outer corner of the first pixel, whose centre is
+        (0.5, 0.5).
         """
         x, y = np.asarray(points, np.float64).T
         x = width - x if self.reverse_columns else x

@@ -33,8 +33,10 @@ def decode_raster(data: bytes, form: Literal["PNG", "JPEG"], limits: DecodeLimit
     """(H, W) float32 in [0, 1] of a PNG or JPEG file, upright by its EXIF orientation.
 
     Colour becomes luminance; what is transparent is shown on black, as air; 16-bit grey spans the scale by
-    ``full_scale``. 16 bits of colour are reduced to 8. An animation is refused, for it is no radiograph; of a JPEG
-    with further pictures (MPO, as telephones write it) the main one is taken.
+    ``full_scale``. 16 bits of colour are reduced to 8. An animation is refused, for it is no radiograph; of a JPEG with
+    further pictures (MPO, as telephones write it) the main one is taken. Raises InvalidImage for a file that is
+    malformed or cut short, UnsupportedImage for an animation or too small a picture, TooLarge for one over ``limits``
+    or a JPEG of very many scans.
     """
     if form == "JPEG":
         check_scans(data)

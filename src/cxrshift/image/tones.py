@@ -20,13 +20,15 @@ _BLOCK_ROWS = 256
 
 @dataclass(frozen=True)
 class Lut:
-    """A look-up table (PS3.3 C.11.1.1 and C.11.2.1.1): ``values[0]`` is for every input up to ``first``."""
+    """A look-up table (PS3.3 C.11.1.1 and C.11.2.1.1)."""
 
     first: int
+    """The input, in units of what goes in, up to which ``values[0]`` holds."""
     values: Values
+    """(K,) float64: the entries, for inputs that rise by 1."""
 
     def __call__(self, x: Values) -> Values:
-        """The table's entries for inputs ``x``, which beyond its ends take its end entries."""
+        """The entries for inputs ``x``, of any shape, in one of the same shape; beyond the ends, the end entries."""
         index = np.clip(np.rint(x) - self.first, 0, len(self.values) - 1)
         return np.asarray(self.values[index.astype(np.int64)])
 
@@ -36,10 +38,12 @@ class Rescale:
     """A linear modality transform, ``slope * x + intercept``."""
 
     slope: float = 1.0
+    """Units of the modality for each step of the stored value, other than 0."""
     intercept: float = 0.0
+    """Units of the modality at the stored value 0."""
 
     def __call__(self, x: Values) -> Values:
-        """The inputs in the modality's own units."""
+        """The inputs ``x``, of any shape, in the modality's own units and of the same shape."""
         return x * self.slope + self.intercept
 
 
@@ -48,11 +52,13 @@ class Window:
     """A VOI window (PS3.3 C.11.2.1.2 and C.11.2.1.3); ``function`` is LINEAR, LINEAR_EXACT or SIGMOID."""
 
     center: float
+    """Middle of the window, in units of what goes in."""
     width: float
+    """Width of the window in the same units: at least 1 for LINEAR, above 0 for the others."""
     function: str = "LINEAR"
 
     def __call__(self, x: Values) -> Values:
-        """The inputs on [0, 1]."""
+        """The inputs ``x``, of any shape, on [0, 1] and of the same shape."""
         if self.function == "SIGMOID":
             # Beyond these ends a double is 0 or 1 already; without them exp overflows.
             return np.asarray(1.0 / (1.0 + np.exp(np.clip(-4.0 * (x - self.center) / self.width, -700.0, 700.0))))
@@ -70,16 +76,19 @@ class Tones:
     bits: int
     """Bits stored, 1 to 32."""
     signed: bool = False
+    """Whether a stored value may be negative."""
     padding: tuple[int, int] | None = None
-    """Lowest and highest stored value, inclusive, that stand for no image at all."""
+    """Lowest and highest stored value, inclusive and in stored units, that stand for no image at all."""
     modality: Lut | Rescale = Rescale()
+    """The modality transform."""
     voi: Lut | Window | None = None
+    """The VOI transform; None = none is stated."""
     inverse: bool = False
     """True where the largest value is meant to be darkest: MONOCHROME1, or a presentation LUT of shape INVERSE."""
 
 
 def render(stored: NDArray[Any], tones: Tones) -> NDArray[np.float32]:
-    """(H, W) stored integers as (H, W) float32 in [0, 1], dark to bright.
+    """``stored`` (H, W), of any integer type, as (H, W) float32 in [0, 1], dark to bright.
 
     0 and 1 are the ends of the VOI transform: of the window, or of the values that the VOI LUT holds (its stated bit
     depth is often wrong). Without one, or with a window in which this picture has no contrast, they are

@@ -40,7 +40,7 @@ def check_model(model: Model) -> None:
 
 
 def probe_images(model: Model) -> Tensor:
-    """(2, 1, S, S) over the whole input range: a ramp down and a ramp across, so that the rows differ."""
+    """(2, 1, S, S) float32 over the whole range of model units: a ramp down and a ramp across."""
     low, high = model.spec.input_range
     size = model.spec.input_size
     ramp = torch.linspace(low, high, size, device=model.device).expand(size, size)

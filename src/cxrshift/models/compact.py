@@ -23,6 +23,7 @@ CLASSIFIER_FILE = "classifier.safetensors"
 UNIT = 1024.0
 """Model units of a pixel that the networks see as 1; their input is [-1024, 1024], as torchxrayvision's."""
 BLOCK = 4
+"""Pixels along each side of the blocks that the autoencoder reads and writes."""
 _GROUPS = 8
 _SEAM = 4
 _STRIDE = 4 * BLOCK
@@ -30,7 +31,7 @@ _STRIDE = 4 * BLOCK
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(silu(norm(conv(silu(norm(x)))))), (N, C, H, W) to the same shape."""
+    """x + conv(silu(norm(conv(silu(norm(x)))))), a block of He et al. 2016, arXiv 1603.05027."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -40,7 +41,7 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add a correction to ``x``."""
+        """``x`` (N, C, H, W) float32 with a correction added, of the same shape."""
         y = self.conv1(functional.silu(self.norm1(x)))
         added: Tensor = self.conv2(functional.silu(self.norm2(y)))
         return x + added
@@ -69,25 +70,26 @@ class CompactAutoencoder(nn.Module):
         self.smooth = nn.Conv2d(_SEAM, 1, 3, padding=1)  # hides the seams between blocks
 
     def encode(self, images: Tensor) -> Tensor:
-        """(N, 1, S, S) in [-1024, 1024] to latents (N, latent, S / 16, S / 16)."""
+        """``images`` (N, 1, S, S) float32 in [-1024, 1024] to latents (N, latent, S / 16, S / 16) float32."""
         latents: Tensor = self.encoder(images / UNIT)
         return latents
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents to (N, 1, S, S), softly held to [-1024, 1024]."""
+        """``latents`` (N, latent, S / 16, S / 16) float32 to images (N, 1, S, S), softly held to [-1024, 1024]."""
         raw = self.smooth(self.decoder(latents))
         return torch.tanh(raw) * UNIT
 
     def forward(self, images: Tensor) -> Tensor:
-        """The reconstruction."""
+        """The reconstruction (N, 1, S, S) of ``images`` (N, 1, S, S), both float32 in [-1024, 1024]."""
         return self.decode(self.encode(images))
 
 
 class CompactClassifier(nn.Module):
     """(N, 1, S, S) in [-1024, 1024] to a map of evidence for each finding, pooled to one score for each.
 
-    A finding is somewhere: its logit is a soft maximum of its evidence over places,
-    pool(m) = log(mean(exp(r m))) / r, so that its gradient goes where the evidence lies.
+    A finding is somewhere: its logit is a soft maximum of its evidence over places, pool(m) = log(mean(exp(r m))) / r
+    (Pinheiro and Collobert 2015, arXiv 1411.6228), so that its gradient goes where the evidence lies. ``sharpness`` is
+    r, > 0.
     """
 
     def __init__(self, findings: int, *, width: int = 32, sharpness: float = 1.0) -> None:
@@ -110,7 +112,10 @@ class CompactClassifier(nn.Module):
         self.bias = nn.Parameter(torch.zeros(findings))
 
     def evidence(self, images: Tensor) -> Tensor:
-        """(N, 1, S, S) to the evidence maps (N, F, S / 8, S / 8): logits of the finding being at that place."""
+        """Evidence maps (N, F, S / 8, S / 8) float32: logits of the finding being at that place.
+
+        ``images`` (N, 1, S, S) are float32 in [-1024, 1024].
+        """
         near = self.stem(images / UNIT)
         far = self.deep(near)
         context = self.context(far.mean((2, 3)))[:, :, None, None]
@@ -118,7 +123,7 @@ class CompactClassifier(nn.Module):
         return maps
 
     def pool(self, maps: Tensor) -> Tensor:
-        """Evidence maps (N, F, h, w) to logits (N, F)."""
+        """Evidence ``maps`` (N, F, h, w) float32 to logits (N, F) float32."""
         sharp = self.sharpness * maps.flatten(2)
         sharp = sharp.to(torch.promote_types(sharp.dtype, torch.float32))  # a sum of many in bfloat16 would be coarse
         peak = sharp.amax(2).detach()
@@ -126,7 +131,7 @@ class CompactClassifier(nn.Module):
         return soft * self.scale + self.bias
 
     def forward(self, images: Tensor) -> Tensor:
-        """Probabilities (N, F) in [0, 1]."""
+        """Probabilities (N, F) float32 in [0, 1] of ``images`` (N, 1, S, S), float32 in [-1024, 1024]."""
         return rowwise(torch.sigmoid, self.pool(self.evidence(images)))
 
 
@@ -142,21 +147,24 @@ class CompactModel(nn.Module):
         self.classifier = classifier
 
     def encode(self, images: Tensor) -> Tensor:
-        """(N, 1, S, S) in [-1024, 1024] to latents."""
+        """As ``CompactAutoencoder.encode``."""
         return self.autoencoder.encode(images)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents to (N, 1, S, S) in [-1024, 1024]."""
+        """As ``CompactAutoencoder.decode``."""
         return self.autoencoder.decode(latents)
 
     def score(self, images: Tensor) -> Tensor:
-        """(N, 1, S, S) in [-1024, 1024] to probabilities (N, F)."""
+        """``images`` (N, 1, S, S) float32 in [-1024, 1024] to probabilities (N, F) float32."""
         probabilities: Tensor = self.classifier(images)
         return probabilities
 
 
 def build(manifest: Manifest, weights: Weights) -> CompactModel:
-    """The networks that the manifest describes, with their weights. Raises WeightsError or ManifestError."""
+    """The networks that the manifest describes, with their weights.
+
+    ``weights`` are tensors, each of its own shape (...) and float32. Raises WeightsError or ManifestError.
+    """
     if manifest.input_size % _STRIDE:
         raise ManifestError(f"{FILE_NAME}: input_size must be a multiple of {_STRIDE} for the kind compact.")
     findings = tuple(finding.name for finding in manifest.findings)

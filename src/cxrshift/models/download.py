@@ -14,6 +14,7 @@ Progress = Callable[[str, int, int | None], None]
 """Told of a file's name, the bytes that have come, and how many will in all (None = the server does not say)."""
 
 MAX_BYTES = 1 << 30
+"""Largest file that is fetched, in bytes."""
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0)
 _CHUNK = 1 << 20
 

@@ -50,19 +50,22 @@ class ImportedNetworks(nn.Module):
         self._range = manifest.input_range
 
     def encode(self, images: Tensor) -> Tensor:
-        """(N, 1, S, S) in model units to latents (N, ...)."""
+        """``images`` (N, 1, S, S) float32 in model units to latents (N, ...) float32."""
         return cast(Autoencoder, self.autoencoder).encode(images)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents (N, ...) to (N, 1, S, S) in model units."""
+        """``latents`` (N, ...) float32 to images (N, 1, S, S) float32 in model units."""
         return cast(Autoencoder, self.autoencoder).decode(latents)
 
     def pictures(self, images: Tensor) -> Tensor:
-        """(N, 1, S, S) in model units to what the classifier is given."""
+        """``images`` (N, 1, S, S) float32 in model units to what the classifier is given.
+
+        That is (N, channels, size, size) float32.
+        """
         return self.bridge.pictures(images, self._range)
 
     def score(self, images: Tensor) -> Tensor:
-        """(N, 1, S, S) in model units to probabilities (N, F)."""
+        """``images`` (N, 1, S, S) float32 in model units to probabilities (N, F) float32."""
         return self.bridge.probabilities(self.classifier(self.pictures(images)))
 
 

@@ -23,23 +23,28 @@ class Autoencoder(Protocol):
     """A torch module with the two functions."""
 
     def encode(self, images: Tensor) -> Tensor:
-        """(N, 1, S, S) to latents (N, ...)."""
+        """``images`` (N, 1, S, S) float32 in model units to latents (N, ...) float32."""
         ...
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents (N, ...) to (N, 1, S, S)."""
+        """``latents`` (N, ...) float32 to images (N, 1, S, S) float32 in model units."""
         ...
 
 
 @dataclass(frozen=True)
 class Part:
-    """A network that was read, and how many rows it takes at a time (None = any number)."""
+    """A network that was read, and how many rows it takes at a time."""
 
     network: Network
+    """The network."""
     batch: int | None
+    """Rows in one call; None = any number."""
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """The network on all rows."""
+        """The network on all ``rows`` (N, ...), float32, to (N, ...) float32.
+
+        Raises MethodError for any other result.
+        """
         return call_in_batches(self.network, rows, batch=self.batch)
 
 
@@ -63,12 +68,12 @@ class XrvAutoencoder(nn.Module):
         self.size = size
 
     def encode(self, images: Tensor) -> Tensor:
-        """(N, 1, S, S) to latents."""
+        """As ``Autoencoder.encode``; model units are [-1024, 1024]."""
         latents: Tensor = self.network.encode(images, check_resolution=False)  # type: ignore[operator]
         return latents
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents to (N, 1, S, S)."""
+        """As ``Autoencoder.decode``."""
         images: Tensor = self.network.decode(latents, image_size=[1, 1, self.size, self.size])  # type: ignore[operator]
         return images
 

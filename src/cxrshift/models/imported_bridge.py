@@ -32,14 +32,18 @@ class Bridge:
     input_range: tuple[float, float] | None = None
     """Its units of the darkest and the brightest pixel, before ``mean`` and ``std``; None = the autoencoder's."""
     channels: int = 1
-    """Copies of the grey picture: 1, or 3 for a network made for colour."""
+    """Number of copies of the grey picture: 1, or 3 for a network made for colour."""
     mean: tuple[float, ...] = field(default=())
-    """Subtracted from each channel; one number, or one for each channel. None given = 0."""
+    """Subtracted from each channel, in units of ``input_range``; one number, or one for each channel. None given =
+    0."""
     std: tuple[float, ...] = field(default=())
-    """Then divides each channel, likewise. None given = 1."""
+    """Then divides each channel, likewise; in the same units, > 0. None given = 1."""
 
     def pictures(self, images: Tensor, model_range: tuple[float, float]) -> Tensor:
-        """Images (N, 1, S, S) in the model's units to (N, channels, size, size) in the classifier's."""
+        """``images`` (N, 1, S, S) float32 in the model's units to (N, channels, size, size) in the classifier's.
+
+        ``model_range`` holds the model's units of the darkest and the brightest pixel.
+        """
         if self.input_size is not None and self.input_size != images.shape[-1]:
             images = resize(images, self.input_size)
         if self.input_range is not None and self.input_range != model_range:
@@ -54,7 +58,10 @@ class Bridge:
         return images
 
     def probabilities(self, outputs: Tensor) -> Tensor:
-        """What the classifier returned, (N, F), as probabilities; (N,) counts as (N, 1)."""
+        """What the classifier returned, ``outputs`` (N, F) float32, as probabilities (N, F) float32 in [0, 1].
+
+        (N,) counts as (N, 1). Where the classifier says that it returns probabilities, they are left as they are.
+        """
         if outputs.ndim == 1:
             outputs = outputs[:, None]
         match self.output:

@@ -19,6 +19,7 @@ class Network:
 
     source: str
     module: nn.Module
+    """The module that runs it."""
     takes: Shape | None = None
     """Shape of its input; None = the format does not say."""
 
@@ -26,9 +27,9 @@ class Network:
 def call_in_batches(network: Network, rows: Tensor, *, batch: int | None) -> Tensor:
     """``network`` on all ``rows`` at once, or ``batch`` at a time where it was exported for that many only.
 
-    The last batch is filled up with copies of its last row. Rows are copied first, because a network that was
-    exported with an in-place activation would write into its caller's pixels. Raises MethodError where the network
-    returns anything but one tensor.
+    The last batch is filled up with copies of its last row. Rows are copied first, because a network that was exported
+    with an in-place activation would write into its caller's pixels. ``rows`` (N, ...) are float32, and so is the
+    result (N, ...). Raises MethodError where the network returns anything but one tensor.
     """
     if batch is None:
         return _only_tensor(network, network.module(rows.clone()))

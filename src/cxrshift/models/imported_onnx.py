@@ -27,7 +27,11 @@ class Slice(nn.Module):
     def forward(
         self, x: Tensor, starts: Tensor, ends: Tensor, axes: Tensor | None = None, steps: Tensor | None = None
     ) -> Tensor:
-        """``x[..., start:end:step, ...]`` along each of ``axes``, by default the first ones."""
+        """``x[..., start:end:step, ...]`` along each of ``axes``, by default the first ones.
+
+        ``x`` (N, ...) is of any type; ``starts`` (K,), ``ends`` (K,), ``axes`` (K,) and ``steps`` (K,) are int64. The
+        result is (N, ...) of the type of ``x``.
+        """
         count = len(starts)
         along = range(count) if axes is None else axes.tolist()
         strides = [1] * count if steps is None else steps.tolist()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
 OPSET: Final = 17
+"""Version of ONNX's operators that files are brought to."""
 DOMAINS: Final = ("", "ai.onnx")
 
 _REDUCTIONS: Final = frozenset(

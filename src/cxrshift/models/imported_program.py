@@ -70,7 +70,11 @@ _Fetch = Callable[[_Values, torch.device], object]
 
 @dataclass(frozen=True)
 class Step:
-    """One call: what, with which arguments, what its results are called, and what nobody needs after it."""
+    """One call of a program.
+
+    ``call`` is what is called, with ``positional`` and ``named`` arguments; ``results`` is what its results are called,
+    and ``spent`` what nobody needs after it.
+    """
 
     call: Callable[..., object]
     positional: tuple[_Fetch, ...]
@@ -89,7 +93,10 @@ class Step:
 
 
 class Program(nn.Module):
-    """Steps over stored tensors: ``argument`` and ``result`` name the tensor that is given and the one returned."""
+    """Steps over stored tensors: ``argument`` and ``result`` name the tensor that is given and the one returned.
+
+    ``stored`` are tensors by name, each of its own shape (...) and any type.
+    """
 
     def __init__(self, steps: Sequence[Step], stored: Mapping[str, Tensor], *, argument: str, result: str) -> None:
         super().__init__()
@@ -101,7 +108,7 @@ class Program(nn.Module):
             self.register_buffer(self._buffers_of[name], tensor)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The program's result for ``x``, on the device of ``x``."""
+        """The program's result (N, ...), of any type, for ``x`` (N, ...), of any type, on the device of ``x``."""
         values: _Values = {name: getattr(self, buffer) for name, buffer in self._buffers_of.items()}
         values[self._argument] = x
         for step in self._steps:

@@ -40,7 +40,7 @@ class Script(nn.Module):
         self.script = script
 
     def forward(self, x: Tensor) -> object:
-        """Whatever the script returns for ``x``."""
+        """Whatever the script returns for ``x`` (N, ...), float32."""
         with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
             result: object = self.script(x)
         return result

@@ -48,7 +48,8 @@ def load_model(
     A string that could be a model's name is one; write ``./phantom`` or a Path for a folder. ``runtime`` and
     ``precision`` are those of the manifest unless they are named here; the runtime ``auto`` is the fastest that
     ``cxrshift models build`` measured on this machine, torch where nothing was. Raises ModelError, of which
-    ManifestError and WeightsError say what is wrong with the folder.
+    ManifestError and WeightsError say what is wrong with the folder, and TypeError where a kind of one's own builds no
+    torch module.
     """
     if isinstance(name_or_folder, str) and re.fullmatch(NAME_PATTERN, name_or_folder):
         folder = find_model(name_or_folder)

@@ -48,6 +48,7 @@ FILE_NAME = "manifest.toml"
 CARD_NAME = "README.md"
 NAME_PATTERN = r"[a-z0-9][a-z0-9._-]{0,63}"
 MAX_BYTES = 1 << 20
+"""Largest manifest that is read, in bytes."""
 
 NetworkArgument = int | float | str | bool | tuple[float, ...]
 Networks = Mapping[str, Mapping[str, NetworkArgument]]
@@ -82,9 +83,11 @@ class ManifestFinding:
     """One output of the classifier, in order: core.model.FindingSpec without torch."""
 
     name: str
+    """As the classifier's authors call it."""
     operating_point: float = 0.5
     """Score in [0, 1] at which the finding counts as present."""
     trained: bool = True
+    """False where its weights were never trained on it."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class ManifestQuality:
     """Where quality cards warn, learnt for this model. A limit that the table leaves out is not held."""
 
     limits: QualityLimits
+    """Where each measure begins to warn."""
     reference: str | None = None
     """With ``max_distance``: which of the files tells how far a latent is from those of the training radiographs."""
 
@@ -101,8 +105,11 @@ class Manifest:
     """A model folder's manifest, checked field by field when it is read and when it is written."""
 
     name: str
+    """1 to 64 lower-case letters, digits, dots, underscores or hyphens; the folder's name too."""
     version: str
+    """Told with every explanation."""
     summary: str
+    """One line of at most 500 characters."""
     kind: str
     """Which code builds the networks; cxrshift.models.loader lists the kinds."""
     input_size: int
@@ -110,8 +117,11 @@ class Manifest:
     input_range: tuple[float, float]
     """Model units of the darkest and the brightest pixel."""
     findings: tuple[ManifestFinding, ...]
+    """One for each output of the classifier, in order."""
     files: tuple[FileDigest, ...]
+    """The weight files."""
     precision: str = "float32"
+    """Of the networks' products: float32, tfloat32, bfloat16 or float16."""
     runtime: str = "auto"
     """What runs the networks; auto = the fastest that was measured on the machine."""
     networks: Networks = field(default_factory=dict, hash=False)

@@ -33,7 +33,9 @@ class OwnAutoencoder:
     """An autoencoder in two files, and the pictures that it takes: grey, square."""
 
     encoder: Path
+    """File of the encoder: ``.pt2``, ``.onnx``, ``.pt`` or ``.ts``."""
     decoder: Path
+    """File of the decoder, likewise."""
     input_size: int | None = None
     """Pixels along each side; None = what the encoder's file states."""
     input_range: tuple[float, float] = (-1024.0, 1024.0)
@@ -45,7 +47,9 @@ class OwnModel:
     """What ``import_own`` makes a model of."""
 
     name: str
+    """What the model shall be called."""
     classifier: Path
+    """File of the classifier: ``.pt2``, ``.onnx``, ``.pt`` or ``.ts``."""
     autoencoder: OwnAutoencoder | Path
     """Two files, or the folder of an installed model whose autoencoder is copied."""
     findings: tuple[ManifestFinding, ...]
@@ -53,7 +57,9 @@ class OwnModel:
     bridge: Bridge = field(default_factory=Bridge)
     """The classifier's conventions; a size and channels that its file states need not be named."""
     version: str = "1"
+    """What its receipts shall say."""
     summary: str = ""
+    """One line; empty = one is made up."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def import_own(own: OwnModel, *, out: Path | None = None) -> Path:
     """Make the model folder ``out``/``own.name`` and return it; ``out`` is by default the user's models folder.
 
     A model of that name that is already there is replaced, once the new one has been loaded and checked. Raises
-    ManifestError, WeightsError or MethodError, which say what is wrong and what would be right.
+    ModelError, of which ManifestError, WeightsError and MethodError too say what is wrong and what would be right.
     """
     if re.fullmatch(NAME_PATTERN, own.name) is None:
         raise ManifestError("The name must be 1 to 64 lower-case letters, digits, dots, underscores or hyphens.")

@@ -25,6 +25,7 @@ from torch import Tensor
 from ..errors import WeightsError
 
 MAX_BYTES: Final = 1 << 30
+"""Largest file that is read, and most that its tensors may take, in bytes."""
 _MAX_DEPTH: Final = 32
 _LEGACY_MAGIC: Final = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL: Final = 1001
@@ -55,7 +56,8 @@ _STORAGES: Final[Mapping[str, torch.dtype]] = {
 def read_released(path: Path) -> dict[str, Tensor]:
     """The named tensors of a released state_dict or module, as ``state_dict()`` would name them, on the CPU.
 
-    Raises WeightsError for a file that is none, is damaged, or holds anything that such a file does not.
+    Each has its own shape (...), and is float16, float32, float64, bfloat16, int32 or int64. Raises WeightsError for a
+    file that is none, is damaged, or holds anything that such a file does not.
     """
     try:
         if path.stat().st_size > MAX_BYTES:

@@ -33,10 +33,13 @@ class Release:
     classifier_size: int
     """Pixels along each side of the square that the classifier was trained on."""
     findings: tuple[ManifestFinding, ...]
+    """The classifier's outputs, in order."""
     thresholds: tuple[float, ...]
     """The probability at each finding's operating point; NaN where it was not trained."""
     classifier_url: str
+    """Where its file is released."""
     autoencoder_url: str
+    """Where the autoencoder's file is released."""
 
     @property
     def version(self) -> str:

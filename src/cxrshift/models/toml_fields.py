@@ -53,7 +53,7 @@ class Table:
         return float(value)
 
     def interval(self, field: str) -> tuple[float, float]:
-        """Two finite numbers, the lower first."""
+        """Two finite numbers of any units, the lower first."""
         value = self.take(field)
         if isinstance(value, list) and len(value) == 2:
             low, high = value
@@ -62,7 +62,7 @@ class Table:
         raise self.refuse(field, "must be two finite numbers, the lower first")
 
     def optional(self, field: str, low: float, high: float) -> float | None:
-        """A number from ``low`` to ``high``; None where it is not there."""
+        """A number from ``low`` to ``high``, in units of its own; None where it is not there."""
         value = self.take(field, None)
         if value is None:
             return None
@@ -97,7 +97,7 @@ class Table:
         return {str(name): Table(values, f"{self._name(field)}.{name}") for name, values in inner.items()}
 
     def arguments(self) -> dict[str, int | float | str | bool | tuple[float, ...]]:
-        """All that is left, each a number, several, a string or true or false."""
+        """All that is left, each a number in units of its own, several, a string or true or false."""
         taken: dict[str, int | float | str | bool | tuple[float, ...]] = {}
         for field in list(self._left):
             value = self.take(field)

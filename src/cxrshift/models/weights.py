@@ -24,18 +24,19 @@ Weights = Mapping[str, Mapping[str, Tensor]]
 
 
 def read_weights(folder: Path, manifest: Manifest) -> Weights:
-    """Every weight file that the manifest names, on the CPU. Raises WeightsError.
+    """Every weight file that the manifest names, on the CPU: tensors, each of its own shape (...) and any type.
 
-    A file is read once: the bytes that were hashed are the bytes that are parsed.
+    A file is read once: the bytes that were hashed are the bytes that are parsed. Raises WeightsError.
     """
     return MappingProxyType({file.name: _read(folder, file) for file in manifest.files})
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
-    """Give ``network`` exactly these tensors. Raises WeightsError that names ``source``, the file, on any difference.
+    """Give ``network`` exactly these ``tensors``, each of its own shape (...) and any type.
 
     The tensors become the network's own, so that it may have been built on the meta device, where building is free.
     Names, shapes and dtypes must all agree: a cast would change the scores that the manifest's SHA-256 stands for.
+    Raises WeightsError that names ``source``, the file, on any difference.
     """
     wanted = network.state_dict()
     _refuse_any(source, "lacks", [name for name in wanted if name not in tensors])
@@ -60,7 +61,7 @@ def read_checked(folder: Path, file: FileDigest) -> bytes:
 
 
 def parse_safetensors(name: str, content: bytes) -> Mapping[str, Tensor]:
-    """The tensors of the file ``name``, on the CPU. Raises WeightsError."""
+    """The tensors of the file ``name``, on the CPU, each of its own shape (...) and any type. Raises WeightsError."""
     try:
         return MappingProxyType(safetensors.torch.load(content))
     except (safetensors.SafetensorError, KeyError, ValueError) as error:

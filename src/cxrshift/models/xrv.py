@@ -27,7 +27,10 @@ THRESHOLDS: Final = "op_threshs"
 
 
 class XrvNetworks(nn.Module):
-    """A classifier and the autoencoder of torchxrayvision. Model units are [-1024, 1024]."""
+    """A classifier and the autoencoder of torchxrayvision; model units are [-1024, 1024].
+
+    ``thresholds`` (F,) float32 are operating points in [0, 1], NaN where a finding was not trained.
+    """
 
     thresholds: Tensor
 
@@ -50,28 +53,29 @@ class XrvNetworks(nn.Module):
         self.register_buffer("thresholds", thresholds)
 
     def encode(self, images: Tensor) -> Tensor:
-        """(N, 1, S, S) to latents, (N, 512, 3, 3) at 224 pixels."""
+        """``images`` (N, 1, S, S) float32 in model units to latents, (N, 512, 3, 3) float32 at 224 pixels."""
         latents: Tensor = self.autoencoder.encode(images, check_resolution=False)  # type: ignore[operator]
         return latents
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents to (N, 1, S, S)."""
+        """``latents`` (N, ...) float32 to images (N, 1, S, S) float32 in model units."""
         size = [1, 1, self.image_size, self.image_size]
         images: Tensor = self.autoencoder.decode(latents, image_size=size)  # type: ignore[operator]
         return images
 
     def score(self, images: Tensor) -> Tensor:
-        """(N, 1, S, S) to calibrated scores (N, F) in [0, 1]."""
+        """``images`` (N, 1, S, S) float32 in model units to calibrated scores (N, F) float32 in [0, 1]."""
         if self.classifier_size != self.image_size:
             images = resize(images, self.classifier_size)
         return calibrate(rowwise(torch.sigmoid, self.classifier(images)), self.thresholds)
 
 
 def calibrate(probabilities: Tensor, thresholds: Tensor) -> Tensor:
-    """Probabilities (N, F) in [0, 1] to scores whose operating point is 0.5; ``thresholds`` (F,), NaN = not trained.
+    """``probabilities`` (N, F) float32 in [0, 1] to scores (N, F) float32 whose operating point is 0.5.
 
-    p / 2t below the threshold t, 1 − (1 − p) / 2(1 − t) from it on, and 0.5 with no gradient for an untrained finding:
-    the numbers of torchxrayvision's ``op_norm``, by selection instead of writing through masks.
+    ``thresholds`` (F,) float32 are in [0, 1], NaN = not trained. p / 2t below the threshold t, 1 − (1 − p) / 2(1 − t)
+    from it on, and 0.5 with no gradient for an untrained finding: the numbers of torchxrayvision's ``op_norm``, by
+    selection instead of writing through masks.
     """
     trained = ~torch.isnan(thresholds)
     safe = torch.where(trained, thresholds, 0.5)  # a NaN in a branch not taken would still spoil the gradient
@@ -81,7 +85,10 @@ def calibrate(probabilities: Tensor, thresholds: Tensor) -> Tensor:
 
 
 def build(manifest: Manifest, weights: Weights) -> XrvNetworks:
-    """The networks of a folder that ``cxrshift models pull`` or ``import`` made. Raises ManifestError, WeightsError."""
+    """The networks of a folder that ``cxrshift models pull`` or ``import`` made.
+
+    ``weights`` are tensors, each of its own shape (...) and float32. Raises ManifestError, WeightsError.
+    """
     arguments = manifest.networks.get("classifier", {})
     make_classifier = _CLASSIFIERS.get(str(arguments.get("architecture")))
     if make_classifier is None:
@@ -105,7 +112,10 @@ def build(manifest: Manifest, weights: Weights) -> XrvNetworks:
 
 
 def build_autoencoder(tensors: Mapping[str, Tensor], *, source: str) -> nn.Module:
-    """The released autoencoder with these weights, of the file ``source``. Raises WeightsError."""
+    """The released autoencoder with these ``tensors``, (...) each and float32, of the file ``source``.
+
+    Raises WeightsError.
+    """
     with torch.device("meta"):
         autoencoder: nn.Module = library("autoencoders").ResNetAE(None)
     autoencoder.weights = None  # type: ignore[assignment]  # its repr asks for it

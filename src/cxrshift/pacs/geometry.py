@@ -11,7 +11,7 @@ from ..image.radiograph import Radiograph
 
 
 def spread_map(values: Float32Array, radiograph: Radiograph) -> Float32Array:
-    """(S, S) of a model's input to (rows, columns) of the stored picture; 0 beyond the square that the model saw.
+    """``values`` (S, S) of a model's input to (rows, columns) of the stored picture; 0 beyond what the model saw.
 
     Bilinear between the centres of the model's pixels, the reverse of how the square was made smaller: value i of S
     belongs to (i + 1/2) side/S − 1/2 of the square's own pixels.
@@ -23,9 +23,10 @@ def spread_map(values: Float32Array, radiograph: Radiograph) -> Float32Array:
 
 
 def place_points(points: NDArray[np.float64], size: int, radiograph: Radiograph) -> NDArray[np.float64]:
-    """(N, 2) points (x, y) among the ``size`` x ``size`` pixels of a model's input, to points of the stored picture.
+    """``points`` (N, 2) among the ``size`` x ``size`` pixels of a model's input, to (N, 2) in the stored picture.
 
-    Both count as DICOM's spatial coordinates do (PS3.3 C.18.6.1.1): (0, 0) is the outer corner of the first pixel.
+    Both are (x, y) and count as DICOM's spatial coordinates do (PS3.3 C.18.6.1.1): (0, 0) is the outer corner of the
+    first pixel.
     """
     square = radiograph.square
     upright = points * (square.side / size) + (square.left, square.top)

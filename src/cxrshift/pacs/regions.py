@@ -12,6 +12,7 @@ from cxrshift_api.types import Float32Array
 THRESHOLD = 0.5
 """Share of the heatmap's largest value from which on a pixel belongs to a region: the full width at half maximum."""
 MOST_REGIONS = 5
+"""Most regions that are told of."""
 SMALLEST_SHARE = 0.001
 """Of the square's area; a smaller outline is a speck, unless it holds the peak."""
 
@@ -32,12 +33,15 @@ class Region:
 
 
 def threshold_of(heatmap: Float32Array) -> float:
-    """The value from which on a pixel of ``heatmap`` belongs to a region."""
+    """The value from which on a pixel of ``heatmap`` (S, S), ≥ 0, belongs to a region."""
     return THRESHOLD * float(heatmap.max())
 
 
 def find_regions(heatmap: Float32Array) -> tuple[Region, ...]:
-    """The regions of an (S, S) heatmap, the highest peak first; none where nothing changed. At most MOST_REGIONS."""
+    """The regions of a ``heatmap`` (S, S) ≥ 0, the highest peak first; none where nothing changed.
+
+    At most MOST_REGIONS.
+    """
     if not heatmap.max() > 0:
         return ()
     padded = np.pad(heatmap.astype(np.float64), 1)  # every outline closes, along the border if it must

@@ -24,6 +24,7 @@ from .modules import Identity, add_source, describe, new_object
 from .source import SourceImage
 
 IMAGE_SERIES = 9901
+"""SeriesNumber of every picture among the results."""
 
 STACK = Identity("stack", "OT", MultiFrameGrayscaleByteSecondaryCaptureImageStorage, IMAGE_SERIES, 0)
 OVERLAY = Identity("overlay", "OT", SecondaryCaptureImageStorage, IMAGE_SERIES, 1)

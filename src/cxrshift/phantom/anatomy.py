@@ -33,6 +33,7 @@ class Anatomy:
     cardiothoracic: float
     """Width of the heart over the inner width of the chest: below 0.5 is normal."""
     heart_tilt: float
+    """Angle of the heart's body in radians, clockwise."""
     heart_share: float
     """Share of the heart's width that lies right of the midline of the picture's right half (the patient's left)."""
     heart_height: float
@@ -46,11 +47,17 @@ class Anatomy:
     breasts: float
     """Density of breast shadows, 0 for none."""
     rib_pitch: float
+    """Height from one rib to the next."""
     rib_phase: float
+    """Where the ribs lie within one pitch, in [0, 1)."""
     rib_slope: float
+    """How far the ribs behind fall from the spine outwards."""
     rib_density: float
+    """Attenuation of a rib, in units of the layers."""
     clavicle_tilt: float
+    """How far a clavicle's outer end lies above its inner end."""
     clavicle_drop: float
+    """How far its inner end lies below the lungs' apex."""
     bubble: float
     """Size of the gastric bubble, 0 for none."""
     haze: float

@@ -9,7 +9,7 @@ from .canvas import Array, Canvas, ellipse, smooth_curve, stroke
 
 
 def draw_bones(rng: np.random.Generator, anatomy: Anatomy, canvas: Canvas, cage: Array) -> Array:
-    """Attenuation (S, S) of all bones; ``cage`` is the signed depth inside the rib cage."""
+    """Attenuation (S, S) of all bones; ``cage`` (S, S) is the signed depth inside the rib cage."""
     bone = _draw_ribs(rng, anatomy, canvas, cage) + _draw_spine(rng, anatomy, canvas)
     for side in (RIGHT, LEFT):
         bone = np.maximum(bone, _draw_clavicle(rng, anatomy, canvas, side)) + _draw_shoulder(rng, anatomy, canvas, side)

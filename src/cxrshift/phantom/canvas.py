@@ -22,23 +22,30 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Pose:
-    """How the patient stands before the detector: angle in radians, shifts and zoom in anatomical units."""
+    """How the patient stands before the detector, in anatomical units."""
 
     angle: float = 0.0
+    """Turn in radians, clockwise in the picture."""
     shift_x: float = 0.0
+    """Shift to the right of the picture."""
     shift_y: float = 0.0
+    """Shift downwards."""
     zoom: float = 1.0
+    """Enlargement, > 0: 1 = none."""
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """``x`` and ``y`` (S, S) float32: anatomical coordinates of every pixel; ``pixel`` the width of one."""
+    """``x`` and ``y`` (S, S) float32: anatomical coordinates of every pixel."""
 
     size: int
+    """S: pixels along each side."""
     pose: Pose
+    """How the patient stands."""
     x: Array
     y: Array
     pixel: float
+    """Width of a pixel in anatomical units."""
 
     @classmethod
     def posed(cls, size: int, pose: Pose) -> Canvas:
@@ -51,13 +58,16 @@ class Canvas:
         return cls(size, pose, x, y, 2.0 / (size * pose.zoom))
 
     def cover(self, inside: Array, softness: float = 0.0) -> Array:
-        """Coverage in [0, 1] of a shape whose signed depth is ``inside`` (> 0 within), antialiased or softer."""
+        """Coverage (S, S) in [0, 1] of a shape of signed depth ``inside`` (S, S), > 0 within; antialiased or softer.
+
+        ``softness`` is the width of its border in anatomical units.
+        """
         width = max(softness, self.pixel)
         t = np.clip(inside / width + 0.5, 0.0, 1.0)
         return np.asarray(t * t * (3.0 - 2.0 * t), dtype=np.float32)
 
     def to_pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Anatomical (P, 2) points (x, y) to fractional pixel (row, column) pairs (P, 2)."""
+        """``points`` (P, 2), anatomical (x, y), to (P, 2) fractional (row, column) in units of pixels from 0."""
         cos, sin = np.cos(self.pose.angle), np.sin(self.pose.angle)
         u = (cos * points[:, 0] - sin * points[:, 1]) * self.pose.zoom + self.pose.shift_x
         v = (sin * points[:, 0] + cos * points[:, 1]) * self.pose.zoom + self.pose.shift_y
@@ -66,7 +76,7 @@ class Canvas:
 
 
 def ellipse(canvas: Canvas, centre: Point, radii: Point, angle: float = 0.0) -> Array:
-    """Approximate signed depth (> 0 within) of an ellipse turned clockwise by ``angle``."""
+    """Approximate signed depth (S, S), > 0 within, of an ellipse turned clockwise by ``angle`` radians."""
     dx, dy = canvas.x - centre[0], canvas.y - centre[1]
     cos, sin = np.cos(angle), np.sin(angle)
     a, b = (cos * dx + sin * dy) / radii[0], (cos * dy - sin * dx) / radii[1]
@@ -74,7 +84,10 @@ def ellipse(canvas: Canvas, centre: Point, radii: Point, angle: float = 0.0) -> 
 
 
 def box(canvas: Canvas, centre: Point, radii: Point, corner: float, angle: float) -> Array:
-    """Signed depth (> 0 within) of a box with rounded corners, turned clockwise by ``angle``."""
+    """Signed depth (S, S), > 0 within, of a box with rounded corners, turned clockwise by ``angle`` radians.
+
+    ``corner`` is their radius in anatomical units.
+    """
     dx, dy = canvas.x - centre[0], canvas.y - centre[1]
     cos, sin = np.cos(angle), np.sin(angle)
     a = np.abs(cos * dx + sin * dy) - (radii[0] - corner)
@@ -95,7 +108,10 @@ def smooth_curve(points: Sequence[Point], count: int = 48) -> NDArray[np.float64
 
 
 def stroke(canvas: Canvas, curve: NDArray[np.float64], reach: float) -> Array:
-    """Distance (S, S) from every pixel to a polyline (P, 2); exact below ``reach``, at least ``reach`` elsewhere."""
+    """Distance (S, S) from every pixel to the polyline ``curve`` (P, 2); exact below ``reach``, no less elsewhere.
+
+    ``reach`` is in anatomical units.
+    """
     distance = np.full((canvas.size, canvas.size), reach, dtype=np.float32)
     pixels = canvas.to_pixels(curve)
     margin = reach / canvas.pixel + 1.0
@@ -131,9 +147,10 @@ def smooth_noise(rng: np.random.Generator, size: int, cells: int) -> Array:
 
 
 def splat(canvas: Canvas, points: NDArray[np.float64], weights: NDArray[np.float64], width: float) -> Array:
-    """Sum of Gaussians of standard deviation ``width`` at (P, 2) points; a line of weights 1/unit has height 1.
+    """Sum (S, S) of Gaussians of standard deviation ``width``; a line of weights 1/unit has height 1.
 
-    ``weights`` are lengths: a curve sampled every h with weights h becomes a ridge of height 1.
+    ``points`` (P, 2) are anatomical (x, y), ``weights`` (P,) lengths: a curve sampled every h with weights h becomes a
+    ridge of height 1. ``width`` is in anatomical units.
     """
     places = canvas.to_pixels(points)
     base = np.floor(places).astype(int)

@@ -37,14 +37,17 @@ class Layers:
     extra: Array
 
     def attenuation(self) -> Array:
-        """The total along each ray."""
+        """(S, S): the total along each ray."""
         inside = (1.0 - self.air) * self.core + self.air * self.markings
         return np.asarray(self.wall + inside + self.bone + self.extra, dtype=np.float32)
 
 
 @dataclass(frozen=True)
 class Thorax:
-    """Signed depths (S, S), > 0 within: ``cage`` from the chest wall inwards, ``lungs`` from any border of a lung."""
+    """Signed depths, > 0 within; every array is (S, S) float32.
+
+    ``cage`` counts from the chest wall inwards, ``lungs`` from any border of a lung.
+    """
 
     side: Array
     """-1 or 1: the side that a pixel lies on."""
@@ -55,7 +58,10 @@ class Thorax:
 
 
 def cage_half_width(anatomy: Anatomy, y: Array) -> Array:
-    """L(y) = W (1 - |1 - t|^p)^(1/1.7), t from 0 at the apex to 1 at the widest; narrower again below."""
+    """(...) for ``y`` (...): L(y) = W (1 - |1 - t|^p)^(1/1.7), t from 0 at the apex to 1 at the widest.
+
+    Narrower again below. The curve is this project's own: by definition, not from a study.
+    """
     t = np.clip((y - anatomy.apex) / (anatomy.widest - anatomy.apex), 0.0, None)
     upper = (1.0 - np.clip(1.0 - t, 0.0, 1.0) ** anatomy.fullness) ** (1 / 1.7)
     lower = 1.0 - 0.06 * np.clip(t - 1.0, 0.0, None) ** 2
@@ -85,7 +91,10 @@ def trace_thorax(anatomy: Anatomy, canvas: Canvas) -> Thorax:
 
 
 def heart_depth(anatomy: Anatomy, canvas: Canvas, cardiothoracic: float) -> Array:
-    """Signed depth (> 0 within) of the heart's silhouette: its body, its right border, its base."""
+    """Signed depth (S, S), > 0 within, of the heart's silhouette: its body, its right border, its base.
+
+    ``cardiothoracic`` is the ratio of its width to that of the chest.
+    """
     width = 2.0 * anatomy.cage_width * cardiothoracic
     left, right = anatomy.heart_share * width, (1 - anatomy.heart_share) * width
     low = anatomy.dome[1] + 0.03
@@ -102,7 +111,10 @@ def heart_depth(anatomy: Anatomy, canvas: Canvas, cardiothoracic: float) -> Arra
 
 
 def draw_heart(anatomy: Anatomy, canvas: Canvas, cardiothoracic: float) -> Array:
-    """Coverage in [0, 1] of the heart; its border is soft, for it beats."""
+    """Coverage (S, S) in [0, 1] of the heart; its border is soft, for it beats.
+
+    ``cardiothoracic`` is the ratio of its width to that of the chest.
+    """
     return canvas.cover(heart_depth(anatomy, canvas, cardiothoracic) + 0.008, 0.035)
 
 

@@ -1,4 +1,7 @@
-"""What can be wrong with a chest: each finding changes the layers and tells exactly where it did."""
+"""What can be wrong with a chest: each finding changes the layers and tells exactly where it did.
+
+Masks are (S, S) bool.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,11 @@ ENLARGED_HEART = (0.56, 0.70)
 
 @dataclass(frozen=True)
 class Scene:
-    """A chest being drawn: the patient, the surface, the borders of the lungs, and the layers so far."""
+    """A chest being drawn.
+
+    ``anatomy`` is the patient, ``canvas`` the surface, ``thorax`` the borders of the lungs, ``layers`` what is drawn so
+    far.
+    """
 
     anatomy: Anatomy
     canvas: Canvas
@@ -30,22 +37,29 @@ class Scene:
 
 
 Painter = Callable[[np.random.Generator, Scene], tuple[Scene, Mask]]
+"""What paints one finding into a scene, and its mask (S, S) bool."""
 
 
 def fill_heart(scene: Scene, cardiothoracic: float) -> tuple[Scene, Mask]:
-    """Put the heart in: it takes away most of the air before and behind it. The mask is its silhouette."""
+    """Put the heart in: it takes away most of the air before and behind it.
+
+    The mask (S, S) is its silhouette. ``cardiothoracic`` is the ratio of its width to that of the chest.
+    """
     cover = draw_heart(scene.anatomy, scene.canvas, cardiothoracic)
     air = scene.layers.air * (1.0 - (1.0 - HEART_AIR) * cover)
     return scene.with_layers(air=np.asarray(air, dtype=np.float32)), cover > 0.5
 
 
 def enlarge_heart(rng: np.random.Generator, scene: Scene) -> tuple[Scene, Mask]:
-    """Cardiomegaly: the healthy heart again, at more than half the width of the chest."""
+    """Cardiomegaly: the healthy heart again, at more than half the width of the chest. The mask (S, S) is all of it."""
     return fill_heart(scene, rng.uniform(*ENLARGED_HEART))
 
 
 def pour_effusion(rng: np.random.Generator, scene: Scene) -> tuple[Scene, Mask]:
-    """Effusion: fluid fills the costophrenic angle to a level that climbs the chest wall (the meniscus)."""
+    """Effusion: fluid fills the costophrenic angle to a level that climbs the chest wall (the meniscus).
+
+    The mask (S, S) is the fluid.
+    """
     canvas, thorax, anatomy = scene.canvas, scene.thorax, scene.anatomy
     cover = np.zeros_like(canvas.x)
     for side in _sides(rng, both=0.25):
@@ -61,7 +75,10 @@ def pour_effusion(rng: np.random.Generator, scene: Scene) -> tuple[Scene, Mask]:
 
 
 def collapse_lung(rng: np.random.Generator, scene: Scene) -> tuple[Scene, Mask]:
-    """Pneumothorax: air without markings between the chest wall and the thin line of the fallen lung's pleura."""
+    """Pneumothorax: air without markings between the chest wall and the thin line of the fallen lung's pleura.
+
+    The mask (S, S) is that air.
+    """
     canvas, thorax, anatomy = scene.canvas, scene.thorax, scene.anatomy
     (side,) = _sides(rng, both=0.0)
     depth = rng.uniform(0.13, 0.30)
@@ -81,7 +98,7 @@ def collapse_lung(rng: np.random.Generator, scene: Scene) -> tuple[Scene, Mask]:
 
 
 def grow_mass(rng: np.random.Generator, scene: Scene) -> tuple[Scene, Mask]:
-    """Mass: a dense, slightly lobulated ball within a lung."""
+    """Mass: a dense, slightly lobulated ball within a lung. The mask (S, S) is the ball."""
     canvas = scene.canvas
     radius = rng.uniform(0.085, 0.15)
     centre = _place(rng, scene, clearance=radius * 0.9)
@@ -94,7 +111,10 @@ def grow_mass(rng: np.random.Generator, scene: Scene) -> tuple[Scene, Mask]:
 
 
 def consolidate(rng: np.random.Generator, scene: Scene) -> tuple[Scene, Mask]:
-    """Consolidation: a zone of lung, fluffy at its edges, in which fluid has replaced much of the air."""
+    """Consolidation: a zone of lung, fluffy at its edges, in which fluid has replaced much of the air.
+
+    The mask (S, S) is where it covers the lung by more than half.
+    """
     canvas = scene.canvas
     centre = _place(rng, scene, clearance=0.10)
     radii = (rng.uniform(0.17, 0.27), rng.uniform(0.18, 0.32))
@@ -108,7 +128,10 @@ def consolidate(rng: np.random.Generator, scene: Scene) -> tuple[Scene, Mask]:
 
 
 def implant_device(rng: np.random.Generator, scene: Scene) -> tuple[Scene, Mask]:
-    """Support Device: a pacemaker with its lead, or an implanted port with its catheter."""
+    """Support Device: a pacemaker with its lead, or an implanted port with its catheter.
+
+    The mask (S, S) is device and lead or catheter.
+    """
     canvas, anatomy = scene.canvas, scene.anatomy
     side = LEFT if rng.random() < 0.75 else RIGHT
     top = anatomy.apex

@@ -17,6 +17,7 @@ FINDINGS = ("Cardiomegaly", "Effusion", "Pneumothorax", "Mass", "Consolidation",
 PREVALENCE = 0.2
 """Chance of each finding, independent of the others, where none are named."""
 DEFAULT_SIZE = 256
+"""Pixels along each side of a phantom."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Phantom:
     """One synthetic radiograph. ``pixels`` (S, S) float32 in [0, 1], bone bright; ``masks`` one (S, S) bool each."""
 
     seed: int
+    """The number, at least 0, that gives this phantom again."""
     pixels: Array
     masks: Mapping[str, Mask]
 

@@ -24,6 +24,7 @@ from .canvas import (
 )
 
 STRIP_HEIGHT = 58
+"""Height in pixels of the strip of words beneath a frame."""
 MILLISECONDS = 100
 """How long each frame stands."""
 _SPARK_WIDTH = 84

@@ -15,8 +15,9 @@ from cxrshift_api.types import Explanation, Float32Array, StopReason, UInt8Array
 SMALLEST_SIDE = 384
 """Frames are enlarged to at least this many pixels, so that writing beside them can be read."""
 INK = 236
+"""Grey level of writing on black."""
 FAINT_INK = 150
-"""Grey levels of writing on black, and of what stands back."""
+"""Grey level of what stands back."""
 
 STOPS = {
     StopReason.TARGET: "target change reached",
@@ -38,12 +39,15 @@ def load_font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 
 def enlarge(pixels: UInt8Array, smallest_side: int = SMALLEST_SIDE) -> Image.Image:
-    """(H, W) uint8 as a grey image, enlarged by a whole factor (Lanczos) until it is wide and high enough."""
+    """``pixels`` (H, W) uint8 as a grey image, enlarged by a whole factor (Lanczos) until wide and high enough."""
     return _resize(Image.fromarray(pixels), smallest_side)
 
 
 def enlarge_map(values: Float32Array, smallest_side: int = SMALLEST_SIDE) -> Float32Array:
-    """(H, W) float32 at the size that ``enlarge`` gives its image; bilinear, so that no value leaves its range."""
+    """``values`` (H, W) float32 to (h, w), the size that ``enlarge`` gives its image.
+
+    Bilinear: no value leaves its range.
+    """
     image = _resize(Image.fromarray(np.ascontiguousarray(values, np.float32)), smallest_side)
     return np.asarray(image, np.float32)
 
@@ -67,19 +71,22 @@ def fit_text(draw: ImageDraw.ImageDraw, text: str, width: float, font: ImageFont
 
 
 def say_lambda(value: float) -> str:
-    """λ with three digits and a sign, as print has it: ``−0.25``, ``0``, ``+12.5``."""
+    """λ with three digits and a sign, as print has it: ``−0.25``, ``0``, ``+12.5``.
+
+    ``value`` is in the model's λ unit.
+    """
     if value == 0.0:
         return "0"
     return f"{value:+.3g}".replace("-", "−")
 
 
 def say_score(value: float) -> str:
-    """A score or a change of it, with two digits and a true minus sign."""
+    """A score or a change of it, ``value`` in [-1, 1], with two digits and a true minus sign."""
     return f"{value:.2f}".replace("-", "−")
 
 
 def say_percent(value: float) -> str:
-    """A percentage with two digits: ``0.5%``, ``12%``, ``100%``."""
+    """A percentage, ``value`` percent, with two digits: ``0.5%``, ``12%``, ``100%``."""
     return f"{float(f'{value:.2g}'):g}%"
 
 

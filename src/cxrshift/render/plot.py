@@ -103,7 +103,8 @@ def _named(explanation: Explanation, own: int) -> set[int]:
 def spread(wanted: Sequence[float], gap: float) -> list[float]:
     """Heights near those ``wanted``, in their order, no two nearer than ``gap``: labels that do not collide.
 
-    Neighbours that are too near form a block centred on the mean of what they want; blocks that meet become one.
+    ``wanted`` and ``gap`` are in units of one axis. Neighbours that are too near form a block centred on the mean of
+    what they want; blocks that meet become one.
     """
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
     blocks: list[list[int]] = []

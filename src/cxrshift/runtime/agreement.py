@@ -16,12 +16,16 @@ from ..core.passes import Passes
 
 @dataclass(frozen=True)
 class Difference:
-    """How far apart two runtimes are: ‖a − b‖ / ‖b‖ of latents, frames and gradients, the largest |a − b| of scores."""
+    """How far apart two runtimes are: by definition ‖a − b‖ / ‖b‖, but of scores the largest |a − b|.
+
+    ``latents``, ``frames`` and ``gradients``: ≥ 0, a share of the norm. ``scores``: a difference in [0, 1].
+    """
 
     latents: float
     frames: float
     scores: float
     gradients: float
+    """≥ 0, a share of the norm."""
 
     def within(self, limit: Difference) -> bool:
         """Whether none is over its limit; NaN is over any."""

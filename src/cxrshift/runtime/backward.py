@@ -21,8 +21,8 @@ def differentiate(graphs: Graphs, findings: int) -> tuple[fx.GraphModule, tuple[
     """A graph of latents z (G, ...) and weights w (G, F) to d Σ w f(D(z)) / dz (G, ...), and its example inputs.
 
     With w = 1 for one finding and 0 for the others that is the latent gradient (arXiv 2102.09475, equation 1). Also
-    returns what lies on the way: D(z) (G, 1, S, S) and f(D(z)) (G, F). Raises NotImplementedError for a pooling that
-    has no rule here.
+    returns what lies on the way: D(z) (G, 1, S, S) and f(D(z)) (G, F); all are float32. Raises NotImplementedError for
+    a pooling that has no rule here.
     """
     rows = graphs.shapes.gradient
     latents = repeat(graphs.latents, rows)
@@ -50,7 +50,11 @@ def convolution_backward(
     groups: int,
     mask: list[bool],
 ) -> tuple[Tensor, None, None]:
-    """What a convolution passes back to its input; frozen weights need nothing."""
+    """What a convolution passes back to its input; frozen weights need nothing.
+
+    ``gradient`` (N, D, h, w), ``images`` (N, C, H, W) in any units and ``weight`` (D, C / groups, kh, kw), all float32,
+    to (N, C, H, W) float32. The other arguments are those of aten's operator.
+    """
     # A copy: OpenVINO 2026.4 repacks the weights of a convolution and of a transposed one in the same place.
     weight = weight.clone()
     none, sizes = [0] * len(stride), weight.shape[2:]
@@ -89,7 +93,11 @@ def avg_pool2d_backward(
     count_include_pad: bool,
     divisor: int | None,
 ) -> Tensor:
-    """A mean passes an equal share back to each place of its window."""
+    """A mean passes an equal share back to each place of its window.
+
+    ``gradient`` (N, C, h, w) and ``images`` (N, C, H, W) in any units, both float32, to (N, C, H, W) float32. Raises
+    NotImplementedError for windows of unequal size.
+    """
     if ceil_mode or (any(padding) and not count_include_pad):
         raise NotImplementedError("an average pooling over windows of unequal size")
     channels, (height, width) = images.shape[1], kernel
@@ -116,7 +124,9 @@ def max_pool2d_backward(
     """A maximum passes all back to where it was found first in its window.
 
     The indices are not used: without them the pooling itself is a fast one, and with them, in OpenVINO, takes longer
-    than all convolutions together.
+    than all convolutions together. ``gradient`` (N, C, h, w) and ``images`` (N, C, H, W) in any units, both float32,
+    and ``indices`` (N, C, h, w) int64 to (N, C, H, W) float32. Raises NotImplementedError for a size that is rounded
+    up.
     """
     if ceil_mode:
         raise NotImplementedError("a maximum pooling that rounds its size up")

@@ -39,11 +39,14 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Speed:
-    """How long one probed row takes at least, or why it cannot be told."""
+    """How long one probed row takes at least, or ``why_not``, why it cannot be told."""
 
     runtime: str
+    """Name of the runtime."""
     precision: str
+    """Of the networks' products."""
     milliseconds: float | None
+    """Milliseconds of one row in full calls; None where it cannot be told."""
     why_not: str = ""
 
 

@@ -30,6 +30,7 @@ class Exported:
     precision: str
     shapes: Shapes
     findings: int
+    """F: columns of the scores."""
     encoder: Session
     scorer: Session
     prober: Session
@@ -37,20 +38,20 @@ class Exported:
     shares_forward: bool = False
 
     def encode(self, images: Tensor) -> Tensor:
-        """Images to latents."""
+        """As ``Runtime.encode``."""
         return self.encoder(images)[0]
 
     def score(self, images: Tensor) -> Tensor:
-        """Images to scores."""
+        """As ``Runtime.score``."""
         return self.scorer(images)[0]
 
     def probe(self, latents: Tensor) -> tuple[Tensor, Tensor]:
-        """Latents to frames and scores."""
+        """As ``Runtime.probe``."""
         frames, scores = self.prober(latents)
         return frames, scores
 
     def differentiate(self, latents: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Latent gradients, frames and scores; the latter two in the precision of ``probe``."""
+        """As ``Runtime.differentiate``; frames and scores in the precision of ``probe``."""
         calls = [self.gradient(latents, one_hot(own, self.findings).float()) for own in columns.T]
         _, frames, scores = calls[0]
         if self.precision != "float32":

@@ -28,7 +28,8 @@ class Graphs:
     """What a runtime runs. Each takes and returns tensors whose first size is that of ``shapes``.
 
     ``encode`` and ``score`` take images (E, 1, S, S); ``probe`` takes latents (P, ...) to frames and scores, and so
-    does ``forward`` with the gradient's number of rows (G, ...). ``images`` and ``latents`` are examples of one row.
+    does ``forward`` with the gradient's number of rows (G, ...). ``images`` (1, 1, S, S) float32 in model units and
+    ``latents`` (1, ...) float32 in latent units are examples of one row.
     """
 
     encode: fx.GraphModule
@@ -65,7 +66,7 @@ def trace_passes(networks: LatentModel, shapes: Shapes, input_size: int, device:
 
 
 def repeat(example: Tensor, rows: int) -> Tensor:
-    """``rows`` copies of an example (1, ...) in memory of their own."""
+    """``rows`` copies (rows, ...) of ``example`` (1, ...), of any type, in memory of their own."""
     return example.expand(rows, *example.shape[1:]).contiguous()
 
 
@@ -124,12 +125,12 @@ def _is_random(node: fx.Node) -> bool:
 
 
 def constants(graph: fx.GraphModule) -> Mapping[str, Tensor]:
-    """The tensors that a graph uses, by name."""
+    """The tensors that a graph uses, by name: each of its own shape (...) and of any type."""
     return MappingProxyType({str(n.target): _value(graph, n) for n in graph.graph.nodes if n.op == "get_attr"})
 
 
 def set_constant(graph: fx.GraphModule, name: str, value: Tensor) -> None:
-    """Give the constant ``name`` another value; the networks that it came from keep theirs."""
+    """Give the constant ``name`` another ``value`` (...), of any type; the networks that it came from keep theirs."""
     delattr(graph, name)
     graph.register_buffer(name, value.detach())
 

@@ -49,20 +49,20 @@ class TorchGraph:
     name: str = "torch-graph"
 
     def encode(self, images: Tensor) -> Tensor:
-        """Images to latents."""
+        """As ``Runtime.encode``."""
         return self.encoder(images)[0]
 
     def score(self, images: Tensor) -> Tensor:
-        """Images to scores."""
+        """As ``Runtime.score``."""
         return self.scorer(images)[0]
 
     def probe(self, latents: Tensor) -> tuple[Tensor, Tensor]:
-        """Latents to frames and scores."""
+        """As ``Runtime.probe``."""
         frames, scores = self.prober(latents)
         return frames, scores
 
     def differentiate(self, latents: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Latent gradients, frames and scores; the latter two in the precision of ``probe``."""
+        """As ``Runtime.differentiate``; frames and scores in the precision of ``probe``."""
         width = columns.shape[1] if self.shares_forward else 1
         parts = [columns[:, j : j + width] for j in range(0, columns.shape[1], width)]
         found = [self.gradient(latents, part) for part in parts]
@@ -177,9 +177,10 @@ def group_norm(
     groups: int,
     epsilon: float,
 ) -> tuple[Tensor, ...]:
-    """(N, C, H, W) to (values - mean) / √(variance + ε) w + b over each of ``groups`` groups of channels.
+    """``values`` (N, C, H, W) float32 to (values - mean) / √(variance + ε) w + b over each of ``groups`` groups.
 
-    Wu and He 2018, arXiv 1803.08494. The arguments are those of aten's operator, whose first result this is.
+    Wu and He 2018, arXiv 1803.08494. ``weight`` w (C,) and ``bias`` b (C,) are float32; None = 1 and 0. ``epsilon`` is
+    ε > 0. The arguments are those of aten's operator, whose first result, (N, C, H, W) float32, this is.
     """
     grouped = values.reshape(rows, groups, channels // groups, *values.shape[2:])
     variance, mean = torch.var_mean(grouped, dim=(2, 3, 4), correction=0, keepdim=True)
@@ -211,7 +212,8 @@ def _exactly(call: Call, *, tf32: bool) -> Call:
 class Captured:
     """A call as one CUDA graph, whose hundreds of kernels are launched together, without Python between them.
 
-    Safe to share between threads: its inputs and outputs are its own memory, which one call at a time may use.
+    Safe to share between threads: its ``inputs`` (N, ...) and ``outputs`` (N, ...), of any type each, are its own
+    memory, which one call at a time may use.
     """
 
     call: Call
@@ -222,7 +224,7 @@ class Captured:
     turn: Lock
 
     def __call__(self, *given: Tensor) -> tuple[Tensor, ...]:
-        """What the call would return, in memory of the caller's."""
+        """What the call would return for ``given`` (N, ...), of any type each: (N, ...) in memory of the caller's."""
         with self.turn, torch.cuda.device(self.inputs[0].device):
             for own, value in zip(self.inputs, given, strict=True):
                 own.copy_(value)
@@ -231,7 +233,7 @@ class Captured:
 
 
 def capture(call: Call, *examples: Tensor) -> Captured:
-    """``call`` as a CUDA graph at the shapes of ``examples``, on their device."""
+    """``call`` as a CUDA graph at the shapes of ``examples`` (N, ...), of any type each, on their device."""
     inputs = tuple(example.clone() for example in examples)
     with torch.cuda.device(inputs[0].device):
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]

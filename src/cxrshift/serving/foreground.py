@@ -28,10 +28,14 @@ class ForegroundConfig:
     """Everything that is written goes under it: built models, configuration, sockets. It may be lost at any restart."""
     host: str = "127.0.0.1"
     rest_port: int = 8080
+    """Port of TorchServe's REST inference service."""
     grpc_port: int = 7070
+    """Port of its gRPC inference service."""
     store: StoreSettings = field(default_factory=StoreSettings)
     heap_mebibytes: int = 1024
+    """Largest heap of the front end's Java, in mebibytes (2^20 bytes)."""
     job_queue_size: int = 100
+    """Requests that wait for each model at most."""
 
 
 def become_torchserve(config: ForegroundConfig) -> NoReturn:

@@ -31,12 +31,16 @@ _LOG4J2 = """<?xml version="1.0" encoding="UTF-8"?>
 
 @dataclass(frozen=True)
 class FrontendPorts:
-    """Where the front end listens; management over REST is a Unix socket in the work folder."""
+    """TCP ports where the front end listens; management over REST is a Unix socket in the work folder."""
 
     inference: int
+    """Port of inference over REST."""
     grpc: int
+    """Port of inference over gRPC."""
     grpc_management: int
+    """Port of management over gRPC."""
     metrics: int
+    """Port of its metrics."""
 
 
 @dataclass(frozen=True)

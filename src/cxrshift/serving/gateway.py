@@ -32,22 +32,29 @@ class GatewayConfig:
     """Names of the models that TorchServe serves; the first is the default."""
     host: str = "127.0.0.1"
     rest_port: int = 0
+    """Port of REST."""
     grpc_port: int = 0
+    """Port of gRPC."""
     metrics_port: int = 0
+    """Port of the metrics."""
     startup_timeout: float = 60.0
+    """Seconds that it may take to be ready."""
     drain_grace: float = 30.0
-    """How long it may take to finish what it has begun."""
+    """Seconds that it may take to finish what it has begun."""
     environment: tuple[tuple[str, str], ...] = ()
     """Further settings, as CXRSHIFT_ variables."""
 
 
 @dataclass(frozen=True)
 class GatewayPorts:
-    """Where a gateway listens."""
+    """Where a gateway listens: TCP ports."""
 
     rest: int
+    """Port of REST."""
     grpc: int
+    """Port of gRPC."""
     metrics: int
+    """Port of the metrics."""
 
 
 class GatewayProcess:

@@ -15,7 +15,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(parent: int) -> None:
-    """Ask the kernel to kill this process when its parent's thread ends; exit at once if it already has."""
+    """Ask the kernel to kill this process when its parent's thread ends; exit at once if it already has.
+
+    That is, raises SystemExit then.
+    """
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))

@@ -15,6 +15,7 @@ from pathlib import Path
 from cxrshift.errors import CxrshiftError
 
 LOG_TAIL_LINES = 25
+"""Number of a log's last lines that a message repeats."""
 
 
 class LaunchError(CxrshiftError):

@@ -24,16 +24,22 @@ class StackConfig:
     """Model folders; the first is the default model."""
     host: str = "127.0.0.1"
     rest_port: int = 0
+    """Port of the gateway's REST."""
     grpc_port: int = 0
+    """Port of the gateway's gRPC."""
     metrics_port: int = 0
+    """Port of the gateway's metrics."""
     store: StoreSettings = field(default_factory=StoreSettings)
     store_folder: Path | None = None
     """Where the store is built, and kept for the next start; None = a temporary folder."""
     heap_mebibytes: int = 1024
+    """Largest heap of the front end's Java, in mebibytes (2^20 bytes)."""
     job_queue_size: int = 100
+    """Requests that wait for each model in TorchServe at most."""
     startup_timeout: float = 180.0
+    """Seconds until every model must answer."""
     drain_grace: float = 30.0
-    """How long the gateway may take to finish what it has begun."""
+    """Seconds that the gateway may take to finish what it has begun."""
     gateway_environment: tuple[tuple[str, str], ...] = ()
     """Further settings of the gateway, as CXRSHIFT_ variables."""
 

@@ -28,19 +28,22 @@ class StoreSettings:
     """How TorchServe runs each model's workers; seconds unless named otherwise."""
 
     workers: int = 1
+    """Number of workers of each model."""
     batch_size: int = 8
+    """Most requests in one batch."""
     max_batch_delay_ms: int = 1
-    """A lone request waits this long for company. What queues up behind a batch in work becomes the next one without
-    any wait. TorchServe takes 0 for its own default of 100."""
+    """Milliseconds that a lone request waits for company. What queues up behind a batch in work becomes the next one
+    without any wait. TorchServe takes 0 for its own default of 100."""
     response_timeout: int = 120
-    """A worker silent for longer is killed, with its batch."""
+    """Seconds after which a silent worker is killed, with its batch."""
     startup_timeout: int = 180
+    """Seconds that a worker may take to load its model."""
     max_retry_timeout: int = 86_400
     """After a worker's death, how long TorchServe tries to have one up again, at intervals that grow to 55 s. Later it
     never would, and still call itself healthy: so let it outlast whatever kills workers."""
     use_gpu: bool = False
     threads: int = 0
-    """torch's threads in each worker; 0 = torch's own choice."""
+    """Number of torch's threads in each worker; 0 = torch's own choice."""
     runtime: str = ""
     """What runs the networks; empty = as each model's manifest says."""
     precision: str = ""

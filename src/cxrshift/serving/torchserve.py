@@ -40,13 +40,21 @@ class TorchServeConfig:
     models: tuple[str, ...]
     host: str = "127.0.0.1"
     inference_port: int = 0
+    """Port of inference over REST."""
     grpc_port: int = 0
+    """Port of inference over gRPC."""
     heap_mebibytes: int = 1024
+    """Largest heap of the front end's Java, in mebibytes (2^20 bytes)."""
     job_queue_size: int = 100
+    """Requests that wait for each model at most."""
     max_request_bytes: int = 64 << 20
+    """Largest request that the front end takes, in bytes."""
     max_reply_bytes: int = 32 << 20
+    """Largest reply that it takes of a worker, in bytes."""
     startup_timeout: float = 180.0
+    """Seconds until every model must answer."""
     stop_grace: float = 20.0
+    """Seconds that it may take to stop before it is killed."""
     use_gpu: bool = False
     environment: tuple[tuple[str, str], ...] = field(default=())
     """Set for the front end and its workers on top of this process's own environment."""
@@ -166,7 +174,10 @@ def make_environment(config: TorchServeConfig, folder: Path) -> dict[str, str]:
 
 
 def java_command(config: TorchServeConfig, files: FrontendFiles, *, temporary: Path) -> list[str]:
-    """The command line that TorchServe's Python launcher would build; the launcher itself orphans Java on SIGTERM."""
+    """The command line that TorchServe's Python launcher would build; the launcher itself orphans Java on SIGTERM.
+
+    Raises LaunchError where TorchServe is not installed, MissingJava where Java is not.
+    """
     spec = find_spec("ts")
     if spec is None or not spec.submodule_search_locations:
         raise LaunchError("TorchServe is not installed; install cxrshift[server]")

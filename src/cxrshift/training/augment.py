@@ -20,19 +20,24 @@ class Augmentation:
     rotation: float = 0.1
     """Radians to either side."""
     scale: float = 0.12
+    """Largest change of the width as a share of it; the height's is up to half as much more."""
     shift: float = 0.06
+    """Largest shift along either side, as a share of half of it."""
     shear: float = 0.05
+    """Largest shear, as a share of half the side."""
     elastic: float = 0.03
     """Standard deviation of a smooth field of 5 x 5 random displacements."""
     flip: float = 0.0
     """Share of the pictures that are mirrored. A mirrored heart lies on the wrong side."""
     gamma: float = 0.25
-    """Of the exponent's logarithm."""
+    """Largest logarithm, to either side, of the exponent on tones of [0, 1]."""
     contrast: float = 0.1
+    """Largest share by which tones are stretched or shrunk."""
     brightness: float = 0.05
+    """Largest shift of tones of [0, 1]."""
 
     def scaled(self, times: float) -> Augmentation:
-        """Everything that moves pixels, ``times`` as strong; tones and flips as they are."""
+        """Everything that moves pixels, ``times`` ≥ 0 as strong; tones and flips as they are."""
         moves = ("rotation", "scale", "shift", "shear", "elastic")
         return replace(self, **{name: getattr(self, name) * times for name in moves})
 
@@ -40,10 +45,11 @@ class Augmentation:
 def augment(
     images: Tensor, generator: torch.Generator, how: Augmentation, maps: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Change pictures (N, 1, S, S) in [-1024, 1024], and move their maps (N, F, s, s) with them.
+    """Change pictures, and move their maps with them.
 
-    ``maps`` may be left out; then the second result is empty. Every draw is from ``generator``, on whose device all
-    tensors are.
+    ``images`` (N, 1, S, S) float32 in [-1024, 1024] and ``maps`` (N, F, s, s) float32 to the same, (N, 1, S, S) and
+    (N, F, s, s). ``maps`` may be left out; then the second result is empty. Every draw is from ``generator``, on whose
+    device all tensors are.
     """
     grid = _draw_grid(len(images), images.shape[-1], generator, how)
     moved = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)

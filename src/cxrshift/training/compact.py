@@ -15,6 +15,7 @@ from .phantoms import PhantomSet
 FINDING_WEIGHT = 2.0
 """How much more a pixel inside a finding counts in the reconstruction: the classifier looks there."""
 SSIM_WEIGHT = 0.15
+"""Weight of 1 - SSIM in the autoencoder's loss."""
 LATENT_NOISE = 0.06
 """Noise on the latent while training, as a share of its spread: the decoder must be smooth where a shift leads."""
 SMOOTH_LABEL = 0.03
@@ -22,12 +23,13 @@ SMOOTH_LABEL = 0.03
 MAP_WEIGHT = 10.0
 """A mask covers few cells: the mean over all of them is small beside the loss of the label."""
 PIXEL_NOISE = 0.02
+"""Largest grain on a picture while training, as a share of half the range of tones."""
 
 Report = Callable[[Progress], None]
 
 
 def to_model_units(images: Tensor) -> Tensor:
-    """(N, S, S) uint8 to (N, 1, S, S) float32 in [-1024, 1024]."""
+    """``images`` (N, S, S) uint8 to (N, 1, S, S) float32 in [-1024, 1024]."""
     return ((images.float() / 127.5 - 1.0) * UNIT)[:, None]
 
 
@@ -99,7 +101,10 @@ def _mix(pairs: Tensor, share: Tensor) -> Tensor:
 
 
 def ssim_of_batch(first: Tensor, second: Tensor) -> Tensor:
-    """Mean SSIM over 7 x 7 boxes of (N, 1, S, S) pictures in [-1, 1]; a cheap stand-in for the Gaussian window."""
+    """Mean SSIM, () float32, over 7 x 7 boxes of pictures; a cheap stand-in for the Gaussian window.
+
+    ``first`` (N, 1, S, S) and ``second`` (N, 1, S, S) are float32 in [-1, 1]. Wang et al., IEEE TIP 13 (2004).
+    """
     maps = torch.cat([first, second, first * first, second * second, first * second], 1)
     a, b, aa, bb, ab = functional.avg_pool2d(maps, 7, stride=2).unbind(1)
     c1, c2 = (0.01 * 2.0) ** 2, (0.03 * 2.0) ** 2

@@ -42,7 +42,10 @@ def draw_history(history: History, title: str) -> bytes:
 
 
 def draw_reconstructions(originals: NDArray[np.float32], copies: NDArray[np.float32], title: str) -> bytes:
-    """Originals (N, S, S) in [-1024, 1024] above their reconstructions, and below both what was lost."""
+    """Originals above their reconstructions, and below both what was lost; a PNG.
+
+    ``originals`` (N, S, S) and ``copies`` (N, S, S) are in [-1024, 1024].
+    """
     count = len(originals)
     figure = Figure(figsize=(1.45 * count + 0.9, 5.2), dpi=110, layout="constrained")
     figure.suptitle(title, fontsize=11, weight="bold")
@@ -67,7 +70,11 @@ def draw_rocs(
     areas: Sequence[float],
     title: str,
 ) -> bytes:
-    """One ROC curve for each finding, from labels (N, F), NaN unknown, and scores (N, F); AUROC and count beside it."""
+    """One ROC curve for each finding, AUROC and count beside it; a PNG.
+
+    ``labels`` (N, F) are 1, 0, or NaN for unknown, ``scores`` (N, F) in [0, 1]. ``areas`` are AUROCs in [0, 1], NaN
+    where there is none.
+    """
     figure = Figure(figsize=(8.2, 5.4), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     order = sorted(range(len(findings)), key=lambda column: -np.nan_to_num(areas[column], nan=-1.0))

@@ -20,6 +20,7 @@ from .checkpoint import Checkpoints, State
 from .failures import Interrupted, TrainingError
 
 REPORT_STEPS = 25
+"""Steps from one report to the next."""
 _AVERAGE_WARM_UP = 20
 """Steps over which the average of the weights lets go of the random ones."""
 
@@ -31,15 +32,20 @@ Loss = Callable[[Tensor, torch.Generator], Tensor]
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast: ``steps`` of ``batch`` samples, the rate rising to ``peak_rate`` and ending at 0."""
+    """How long and how fast a network is trained."""
 
     steps: int
+    """Steps, each of one batch."""
     batch: int = 32
+    """Number of samples in a batch."""
     peak_rate: float = 2e-3
+    """Learning rate, > 0, to which the steps rise and from which they fall to 0."""
     weight_decay: float = 1e-3
+    """AdamW's, ≥ 0."""
     seed: int = 0
+    """What draws batches and noise, from 0."""
     average: float = 0.0
-    """Decay of a running average of the weights, which then is what is measured and kept; 0 = none."""
+    """Decay, in [0, 1), of a running average of the weights, which then is what is measured and kept; 0 = none."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +58,14 @@ class Later:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands; ``loss`` is the mean over the steps since the last report."""
+    """Where a training stands."""
 
     step: int
+    """Steps that are done."""
     steps: int
+    """Steps that there are."""
     loss: float
+    """The mean over the steps since the last report."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +73,9 @@ class Measured:
     """What a validation found."""
 
     value: float
-    """Lower is better."""
+    """What the choice of the best weights goes by, in any units: lower is better."""
     figures: Mapping[str, float] = field(default_factory=dict)
-    """By name, for people."""
+    """By name and in units of their own, for people."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ class Validation(Generic[N]):
     measure: Callable[[N], Measured]
     every: int = 250
     patience: int = 0
-    """0 = never stop early."""
+    """Number of validations; 0 = never stop early."""
     report: Callable[[Validated], None] = lambda validated: None
 
 

@@ -1,4 +1,7 @@
-"""What a network for real radiographs is worth, on pictures it was not trained on."""
+"""What a network for real radiographs is worth, on pictures it was not trained on.
+
+AUROC: Hanley and McNeil, Radiology 143 (1982). SSIM: Wang et al., IEEE TIP 13 (2004). The others are by definition.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +37,15 @@ class FindingFigures:
 
     finding: str
     present: int
+    """Number of pictures on which it is present."""
     absent: int
+    """Number of pictures on which it is absent."""
     auroc: float
+    """Of the pictures' scores, in [0, 1]."""
     auroc_of_reconstructions: float
+    """Of the reconstructions' scores, in [0, 1]."""
     gap: float
-    """Median |f(x) - f(D(E(x)))| over the pictures on which it is present."""
+    """Median |f(x) - f(D(E(x)))|, in [0, 1], over the pictures on which it is present."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +53,22 @@ class ReconstructionFigures:
     """How well a split's pictures are reproduced."""
 
     pictures: int
+    """Number of pictures."""
     mae: float
     """Mean absolute error in model units, whose range is 2048."""
     ssim: float
+    """Mean structural similarity, in [-1, 1]."""
 
 
 @torch.no_grad()
 def reconstruct(autoencoder: CompactAutoencoder, images: Tensor) -> Tensor:
-    """(N, S, S) uint8 to the reconstructions (N, 1, S, S) in [-1024, 1024], on the same device."""
+    """``images`` (N, S, S) uint8 to the reconstructions (N, 1, S, S), float32 in [-1024, 1024], on the same device."""
     return torch.cat([autoencoder(to_model_units(rows)) for rows in torch.split(images, ROWS)])
 
 
 @torch.no_grad()
 def score(classifier: CompactClassifier, images: Tensor) -> Scores:
-    """(N, 1, S, S) in model units to scores (N, F)."""
+    """``images`` (N, 1, S, S) float32 in model units to scores (N, F)."""
     rows: list[Tensor] = [classifier(some) for some in torch.split(images, ROWS)]
     return torch.cat(rows).float().cpu().numpy()
 
@@ -72,7 +81,11 @@ def measure_reconstruction(autoencoder: CompactAutoencoder, pictures: PictureSet
 def measure_findings(
     findings: tuple[str, ...], labels: NDArray[np.float32], scores: Scores, of_reconstructions: Scores
 ) -> tuple[FindingFigures, ...]:
-    """Figures of every finding from labels (N, F), NaN unknown, and the scores of pictures and reconstructions."""
+    """Figures of every finding.
+
+    ``labels`` (N, F) are 1, 0, or NaN for unknown, ``scores`` (N, F) of the pictures and ``of_reconstructions`` (N, F)
+    are in [0, 1].
+    """
     return tuple(
         _measure_finding(name, labels[:, column], scores[:, column], of_reconstructions[:, column])
         for column, name in enumerate(findings)
@@ -94,7 +107,10 @@ def _measure_finding(name: str, labels: Scores, scores: Scores, copies: Scores) 
 
 
 def autoencoder_measure(pictures: PictureSet, ssim_weight: float) -> Callable[[CompactAutoencoder], Measured]:
-    """To validate by: the training's loss without noise or augmentation; MAE and SSIM for people."""
+    """To validate by: the training's loss without noise or augmentation; MAE and SSIM for people.
+
+    ``ssim_weight`` is the weight ≥ 0 of 1 - SSIM in that loss.
+    """
     originals = to_model_units(pictures.images)
 
     def measure(network: CompactAutoencoder) -> Measured:

@@ -1,4 +1,4 @@
-"""The score from which a finding counts as present, from few validation pictures."""
+"""The score from which a finding counts as present, from few validation pictures (Youden, Cancer 3, 1950)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ _EDGE = 1e-3
 def choose_operating_points(
     scores: NDArray[np.float32], labels: NDArray[np.float32], priors: NDArray[np.float32]
 ) -> tuple[float, ...]:
-    """One point for each finding, from scores (N, F) and labels (N, F), NaN unknown; rounded to thousandths.
+    """One point for each finding, in [0.001, 0.999] and rounded to thousandths.
 
-    The threshold of the highest sensitivity + specificity (Youden's index) hangs on single pictures where few are
-    positive. So it is the median over 200 resamples of the pictures, each half-way between the scores around its best
-    threshold. Below 5 present or absent it is the middle, in logits, of the mean positive and the mean negative, and
-    without any it is the finding's share among the training labels, ``priors`` (F,).
+    ``scores`` (N, F) are in [0, 1], ``labels`` (N, F) 1, 0, or NaN for unknown. The threshold of the highest
+    sensitivity + specificity (Youden's index) hangs on single pictures where few are positive. So it is the median over
+    200 resamples of the pictures, each half-way between the scores around its best threshold. Below 5 present or absent
+    it is the middle, in logits, of the mean positive and the mean negative, and without any it is the finding's share
+    among the training labels, ``priors`` (F,).
     """
     rng = np.random.default_rng(0)
     points = []

@@ -39,9 +39,13 @@ from .model_card import write_card
 from .phantoms import PhantomSet, draw_phantoms
 
 SIDE = 128
+"""Pixels along each side of the model's input."""
 TRAINING_SEEDS = 2_000_000
+"""First seed of the phantoms to train on."""
 CALIBRATION_SEEDS = 1_000_000
+"""First seed of those that set the operating points."""
 CALIBRATION_COUNT = 1024
+"""Number of those."""
 AUTOENCODER = {"width": 32, "latent": 64}
 CLASSIFIER = {"width": 32}
 SUMMARY = "A small autoencoder and classifier trained on synthetic chest radiographs. For demonstration only."
@@ -52,9 +56,13 @@ class Recipe:
     """How much to draw and how long to train; the defaults are those of the model in the repository."""
 
     phantoms: int = 12_000
+    """Number of phantoms to train on, each with its twin."""
     autoencoder_steps: int = 5_000
+    """Steps of the autoencoder's training."""
     classifier_steps: int = 3_000
+    """Steps of the classifier's training."""
     seed: int = 0
+    """What draws weights, batches and noise, from 0."""
     bf16: bool = True
 
 
@@ -105,7 +113,7 @@ def train_phantom_model(
 
 
 def score(classifier: CompactClassifier, data: PhantomSet) -> NDArray[np.float32]:
-    """(N, F) scores of all phantoms, without their twins."""
+    """(N, F) scores in [0, 1] of all phantoms, without their twins."""
     with torch.no_grad():
         parts: list[Tensor] = [classifier(to_model_units(images)) for images in torch.split(data.images[:, 0], 64)]
     return torch.cat(parts).numpy()
@@ -114,7 +122,8 @@ def score(classifier: CompactClassifier, data: PhantomSet) -> NDArray[np.float32
 def operating_points(scores: NDArray[np.float32], labels: NDArray[np.bool_]) -> tuple[float, ...]:
     """For each finding the threshold, of hundredths, with the highest sensitivity + specificity (Youden's index).
 
-    Of several equal thresholds, which a good classifier has, the one nearest 0.5.
+    ``scores`` (N, F) are in [0, 1], ``labels`` (N, F) say what is present. Of several equal thresholds, which a good
+    classifier has, the one nearest 0.5.
     """
     thresholds = np.arange(1, 100) / 100
     points = []
@@ -129,7 +138,10 @@ def operating_points(scores: NDArray[np.float32], labels: NDArray[np.bool_]) -> 
 def write_model(
     out: Path, autoencoder: CompactAutoencoder, classifier: CompactClassifier, points: Sequence[float], version: str
 ) -> None:
-    """Write weights and manifest into the folder ``out``."""
+    """Write weights and manifest into the folder ``out``.
+
+    ``points`` are operating points in [0, 1], one for each finding.
+    """
     out.mkdir(parents=True, exist_ok=True)
     files = []
     networks: tuple[tuple[str, nn.Module], ...] = ((AUTOENCODER_FILE, autoencoder), (CLASSIFIER_FILE, classifier))

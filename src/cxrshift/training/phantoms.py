@@ -20,6 +20,7 @@ from ..phantom import FINDINGS, generate
 from ..phantom.canvas import Mask
 
 MASK_SIDE = 16
+"""Cells along each side of a mask's map."""
 _CHUNK = 64
 _SHARD = 4000
 

@@ -33,11 +33,13 @@ class Source:
     folder: Path
     """Holds manifest.csv and the images that it names."""
     side: int = 128
+    """Pixels along each side that the pictures are brought to."""
     datasets: tuple[str, ...] = ()
     """Of the column ``dataset``; none = all."""
     masks: Path | None = None
     """Holds masks.csv and the masks that it names."""
     split_seed: int = 0
+    """That of ``split_of``, from 0."""
 
 
 @dataclass(frozen=True)

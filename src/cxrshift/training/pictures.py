@@ -40,6 +40,7 @@ class PictureSet:
     mapped: Tensor
     """(N, F) bool: whether the map is known. That of an absent finding is: it is empty."""
     split_seed: int = 0
+    """That of ``split_of``, from 0."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -101,14 +102,18 @@ _TENSORS = tuple(f.name for f in fields(PictureSet) if f.name in ("images", "lab
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture as it is read: (S, S) uint8, and its masks' shares, (S / 8, S / 8) uint8 for each finding named."""
+    """One picture as it is read.
+
+    ``pixels`` (S, S) uint8. ``shares`` (S / 8, S / 8) uint8: for each finding named, how much of each place its mask
+    covers, times 255.
+    """
 
     pixels: NDArray[np.uint8]
     shares: dict[str, NDArray[np.uint8]]
 
 
 def shrink(radiograph: Radiograph, masks: dict[str, NDArray[np.float32]], side: int) -> Picture:
-    """The central square at ``side`` pixels; masks (H, W) in [0, 1], as the radiograph, at an eighth of them."""
+    """The central square at ``side`` pixels; ``masks`` (H, W) in [0, 1], as the radiograph, at an eighth of them."""
     pixels = (square_pixels(radiograph, side) * 255).round().to(torch.uint8).numpy()
     return Picture(pixels, {finding: _shrink_mask(mask, side // MAP_STRIDE) for finding, mask in masks.items()})
 
@@ -134,7 +139,10 @@ def assemble(
 
 
 def keep(cache: Path, key: str, side: int, split_seed: int, read: Callable[[], PictureSet]) -> PictureSet:
-    """What ``read`` returns, from a file in ``cache`` where it was kept before under the same ``key``."""
+    """What ``read`` returns, from a file in ``cache`` where it was kept before under the same ``key``.
+
+    Raises PicturesError where ``side`` is none that the networks take.
+    """
     if side not in _SIDES:
         raise PicturesError(f"The side must be a multiple of 16 from {_SIDES[0]} to {_SIDES[-1]} pixels.")
     file = cache / f"pictures-{side}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"

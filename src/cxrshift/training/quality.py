@@ -1,7 +1,8 @@
 """Learn from radiographs where a model's quality cards warn, and write it into the model's folder.
 
 The reference, what a familiar latent is, is learnt from the radiographs that trained the model, the limits from those
-of the validation patients alone: a model is at home on what it was trained on.
+of the validation patients alone: a model is at home on what it was trained on. The reference is that of Tipping and
+Bishop, JRSS B 61 (1999); what the limits limit stands in docs/method.md.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from .failures import TrainingError
 BUDGET = 0.015
 """The share of ordinary radiographs that may be warned of, all warnings together."""
 COMPONENTS = 64
+"""Most principal axes of a reference."""
 MAX_BASIS = 400_000
 """Numbers of the basis, of two bytes each: the reference stays under a megabyte."""
 FEWEST = 40
@@ -67,11 +69,13 @@ class LearntQuality:
     limits: QualityLimits
     familiarity: Familiarity
     training: int
+    """Number of radiographs that the reference is learnt from."""
     validation: int
+    """Number of radiographs that the limits are learnt from."""
     past: tuple[tuple[str, int], ...]
     """For each limit how many validation radiographs are past it."""
     warned: int
-    """Validation radiographs past any of them."""
+    """Number of validation radiographs past any of them."""
 
 
 def learn_limits(
@@ -108,9 +112,10 @@ def learn_limits(
 
 
 def fit_familiarity(latents: Tensor, *, components: int = COMPONENTS) -> Familiarity:
-    """Probabilistic PCA of latents (N, D): the maximum likelihood of Tipping and Bishop, JRSS B 61 (1999).
+    """Probabilistic PCA: the maximum likelihood of Tipping and Bishop, JRSS B 61 (1999).
 
-    The principal axes by the N x N products, for N is the smaller one. They are kept in float16.
+    ``latents`` (N, D) are float32, in latent units. The principal axes by the N x N products, for N is the smaller one.
+    They are kept in float16. Raises TrainingError where the latents hardly differ.
     """
     count, size = latents.shape
     components = max(1, min(components, MAX_BASIS // size, count - 2, size - 1))
@@ -161,7 +166,7 @@ def write_quality(folder: Path, learnt: LearntQuality, *, version: str = "") -> 
 
 
 def pictures_as_radiographs(images: Tensor) -> Sequence[Radiograph]:
-    """(N, S, S) uint8 over the whole range of tones as Radiographs."""
+    """``images`` (N, S, S) uint8 over the whole range of tones as Radiographs."""
     return [Radiograph(image.numpy().astype(np.float32) / np.float32(255)) for image in images.cpu()]
 
 

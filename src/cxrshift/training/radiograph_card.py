@@ -73,12 +73,15 @@ class FindingRow:
 
     figures: FindingFigures
     trained_on: int
+    """Number of pictures to train on, on which it is present."""
     validated_on: int
-    """Pictures on which it is present."""
+    """Number of pictures to validate by, on which it is present."""
     operating_point: float
+    """Score, in [0, 1], from which it counts as present."""
     sensitivity: float
+    """At the operating point, on the test pictures; in [0, 1]."""
     specificity: float
-    """Both at the operating point, on the test pictures."""
+    """Likewise, in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class CardFacts:
     """What was measured of a model."""
 
     splits: tuple[tuple[str, int, int], ...]
-    """(split, pictures, patients)."""
+    """For each split its name, and the numbers of its pictures and patients."""
     findings: tuple[FindingRow, ...]
     reconstruction: ReconstructionFigures
     kept_step: int
@@ -99,7 +102,7 @@ class CardFacts:
 
     @property
     def mean_auroc(self) -> float:
-        """Over those; NaN without any."""
+        """Mean AUROC over those, in [0, 1]; NaN without any."""
         return float(np.mean([row.figures.auroc for row in self.counted])) if self.counted else float("nan")
 
 

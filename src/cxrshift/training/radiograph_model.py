@@ -50,9 +50,11 @@ class Conduct:
     """The folder of its checkpoint."""
     device: str = "cpu"
     validate_every: int = 250
+    """Steps from one validation to the next."""
     patience: int = 0
-    """Validations without a better one after which it stops; 0 = never."""
+    """Number of validations without a better one after which it stops; 0 = never."""
     checkpoint_every: int = 200
+    """Steps from one checkpoint to the next."""
     stop: Callable[[], bool] = lambda: False
     report: Callable[[Progress], None] = lambda progress: None
     validated: Callable[[Validated], None] = lambda validated: None
@@ -187,7 +189,8 @@ def centre(network: CompactClassifier, points: tuple[float, ...]) -> tuple[float
     """Shift every logit so that its operating point becomes a score of 0.5; the new points.
 
     Scores learnt from rare findings are low, and a search that walks down to a floor of 0.05 could end above the point
-    that matters. torchxrayvision's scores are centred as well (``op_threshs``).
+    that matters. torchxrayvision's scores are centred as well (``op_threshs``). ``points`` are operating points in
+    [0, 1].
     """
     network.bias.sub_(torch.logit(torch.tensor(points)).to(network.bias))
     return (0.5,) * len(points)

@@ -29,7 +29,7 @@ def examine(
     points: tuple[float, ...],
     history: History,
 ) -> tuple[CardFacts, dict[str, bytes]]:
-    """What the card says, and the report's files."""
+    """What the card says, and the report's files. ``points`` are operating points in [0, 1]."""
     training, validation, test = parts
     labels = test.labels.cpu().numpy()
     scores = score(network, to_model_units(test.images))

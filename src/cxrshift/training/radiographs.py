@@ -24,6 +24,7 @@ class AutoencoderRecipe:
     """Everything that decides an autoencoder, beside the pictures."""
 
     width: int = 32
+    """Channels of its first layer, a multiple of 8: how many features it has per place."""
     latent: int = 72
     """Channels of the latent, each S / 16 by S / 16."""
     schedule: Schedule = _SLOW
@@ -40,14 +41,16 @@ class ClassifierRecipe:
     """Everything that decides a classifier, beside the pictures and the autoencoder."""
 
     width: int = 32
+    """Channels of its first layer, a multiple of 8: how many features it has per place."""
     sharpness: float = 1.0
+    """r of the soft maximum over places, > 0: near 0 it is a mean, far above 1 a maximum."""
     schedule: Schedule = _SHORT
     smooth_label: float = 0.03
     """Labels are 0.03 and 0.97: a score that saturates leaves no gradient to follow."""
     map_weight: float = 10.0
-    """Of the loss of the place, where it is known; a box covers few of the places."""
+    """Weight, ≥ 0, of the loss of the place, where it is known; a box covers few of the places."""
     positive_weight: float = 0.0
-    """Exponent of (absent / present), the weight of a present finding: 0 = none, 1 = balanced."""
+    """Exponent, in [0, 1], of (absent / present), the weight of a present finding: 0 = none, 1 = balanced."""
     pictures_first: float = 0.75
     """Share of the steps that see pictures alone: what is decoded smooths what has been learnt, and slows learning."""
     mixed: float = 0.5
@@ -57,7 +60,9 @@ class ClassifierRecipe:
     consistency: float = 0.0
     """Weight of |f(x) - f(D(E(x)))|, on logits."""
     latent_noise: float = 0.06
+    """As a share of the latent's spread, as the autoencoder's."""
     pixel_noise: float = 0.02
+    """Largest grain on a picture, as a share of half the range of tones."""
     augmentation: Augmentation = _STRONG
     bf16: bool = False
 
@@ -76,7 +81,11 @@ def autoencoder_loss(network: CompactAutoencoder, pictures: PictureSet, recipe: 
 
 
 def reconstruction_loss(outputs: Tensor, images: Tensor, ssim_weight: float) -> Tensor:
-    """Mean absolute error plus a share of 1 - SSIM, of pictures (N, 1, S, S) in [-1024, 1024] as seen in [-1, 1]."""
+    """Mean absolute error plus a share of 1 - SSIM, as seen in [-1, 1]: () float32.
+
+    ``outputs`` (N, 1, S, S) and ``images`` (N, 1, S, S) are float32 in [-1024, 1024]. ``ssim_weight`` is that share, ≥
+    0.
+    """
     outputs, targets = outputs / UNIT, images / UNIT
     return (outputs - targets).abs().mean() + ssim_weight * (1.0 - ssim_of_batch(outputs, targets))
 
@@ -162,15 +171,19 @@ def classifier_loss(
 
 
 def prior_logits(labels: Tensor) -> Tensor:
-    """(F,) logits of how often each finding is present among the known labels (N, F): where a training starts."""
+    """(F,) float32 logits of how often each finding is present: where a training starts.
+
+    ``labels`` (N, F) are float32: 1, 0, or NaN for unknown, which does not count.
+    """
     share = labels.nan_to_num(0.0).sum(0) / (~labels.isnan()).sum(0).clamp(min=1)
     return torch.logit(share.clamp(0.5 / len(labels), 1.0 - 0.5 / len(labels)))
 
 
 def prior_shift(logits: Tensor, labels: Tensor) -> Tensor:
-    """(F,) what to add to the logits (N, F) for their mean probability to be the share of present among the labels.
+    """(F,) float64: what to add to logits for their mean probability to be the share of present among the labels.
 
-    Labels (N, F) are 0, 1 or NaN for unknown. Found by bisection: the mean rises with the shift.
+    ``logits`` (N, F) and ``labels`` (N, F) are float32, the latter 0, 1, or NaN for unknown. Found by bisection: the
+    mean rises with the shift.
     """
     known = ~labels.isnan()
     count = known.sum(0).clamp(min=1)

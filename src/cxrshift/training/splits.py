@@ -6,14 +6,18 @@ import hashlib
 from enum import StrEnum
 
 TEST_SHARE = 0.2
+"""Share of the patients that are held back."""
 VALIDATION_SHARE = 0.1
+"""Share of the patients that choices are made by."""
 
 
 class Split(StrEnum):
     """What an image is for."""
 
     TRAIN = "train"
+    """What the weights are learnt from."""
     VALIDATION = "validation"
+    """What choices are made by: when to stop, operating points, limits."""
     TEST = "test"
     """Held back: seen by no training and by no choice that was made on its way."""
 

@@ -21,7 +21,7 @@ class XrvDataset(Protocol):
 
     pathologies: Sequence[str]
     labels: NDArray[np.floating]
-    """(N, F): 1, 0, or NaN where nothing is known."""
+    """(N, F) float32 or float64: 1, 0, or NaN where nothing is known."""
     csv: Any
     """A pandas table, one row a picture; the patient is its column ``patientid``."""
 

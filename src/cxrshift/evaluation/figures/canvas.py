@@ -16,7 +16,7 @@ INK, MUTED, RULE = "#222222", "#777777", "#e4e4e4"
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A blank figure of so many inches, laid out by matplotlib itself."""
+    """A blank figure of ``width`` by ``height`` inches, laid out by matplotlib itself."""
     figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -38,14 +38,17 @@ def tidy(axes: Axes, *, grid: str = "x") -> None:
 
 
 def show_radiograph(axes: Axes, radiograph: Float32Array, outline: NDArray[np.bool_]) -> None:
-    """(S, S) ``radiograph`` in [0, 1], with the outline of a mask of its size in blue."""
+    """``radiograph`` (S, S) in [0, 1], with the outline of a mask, ``outline`` (S, S), in blue."""
     axes.imshow(radiograph, cmap="gray", vmin=0.0, vmax=1.0, interpolation="bilinear")
     axes.contour(outline.astype(np.float32), [0.5], colors="#35d0ff", linewidths=1.1)
     axes.set_axis_off()
 
 
 def lay_heatmap(axes: Axes, heatmap: Float32Array) -> None:
-    """(S, S) ``heatmap`` over a radiograph, clear where it is low; one stray highest pixel must not darken the rest."""
+    """``heatmap`` (S, S) ≥ 0 over a radiograph, clear where it is low.
+
+    One stray highest pixel must not darken the rest.
+    """
     top = float(np.quantile(heatmap, 0.998)) or float(heatmap.max()) or 1.0
     share = np.clip(heatmap / top, 0.0, 1.0)
     axes.imshow(

@@ -10,7 +10,9 @@ class Role(StrEnum):
     """What a caller may do."""
 
     EXPLAIN = "explain"
+    """Ask for explanations."""
     CLASSIFY = "classify"
+    """Ask for scores."""
     ADMIN = "admin"
     """All of it, and see who uses the service."""
 

@@ -30,9 +30,11 @@ class Usage:
 
     caller: str
     calls: int
+    """Number of calls."""
     refused: int
-    """Of those, past its share."""
+    """Number of those that were past its share."""
     in_flight: int
+    """Number of calls in work now."""
 
 
 class CallerShares:

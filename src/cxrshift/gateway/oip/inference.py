@@ -45,7 +45,7 @@ class OpenInference:
         return await self._readiness.check() is None
 
     async def is_model_ready(self, model: str, version: str, deadline: Deadline) -> bool:
-        """Whether this model answers. Raises UnknownModel."""
+        """Whether this model answers. Raises UnknownModel, or Unavailable where it has just ceased to answer."""
         self._service.check_model(model)
         if not await self._readiness.check_model(model):
             return False

@@ -52,7 +52,10 @@ def read_question(request: InferRequest) -> Question:
 
 
 def read_parameters(given: Mapping[str, Parameter]) -> tuple[ExplainOptions, float | None]:
-    """The options, and the timeout in seconds, which here as in Triton is given in microseconds."""
+    """The options, and the timeout in seconds, which here as in Triton is given in microseconds.
+
+    Raises InvalidRequest for a parameter that is unknown or has no meaning.
+    """
     if not given.keys() <= set(PARAMETERS):
         raise InvalidRequest(f"There is a parameter that is not known here; known are: {', '.join(PARAMETERS)}.")
     listed: dict[str, object] = {}

@@ -71,7 +71,7 @@ def write_raw(tensor: Tensor) -> bytes:
 
 
 def strings(name: str, elements: Sequence[bytes]) -> Tensor:
-    """A tensor of BYTES with one axis."""
+    """A tensor of BYTES with one axis, as long as ``elements``."""
     return _strings(name, (len(elements),), len(elements), elements)
 
 

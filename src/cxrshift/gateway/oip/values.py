@@ -13,7 +13,11 @@ Parameter: TypeAlias = bool | int | float | str
 
 @dataclass(frozen=True)
 class Tensor:
-    """A named array. ``values`` has the shape told, and for BYTES is an object array of bytes."""
+    """A named array.
+
+    ``values`` (N, ...) has the shape told and the type of the datatype told: uint8, uint16, float32, or for BYTES
+    object, of bytes.
+    """
 
     name: str
     datatype: str
@@ -27,6 +31,7 @@ class TensorInfo:
     name: str
     datatype: str
     shape: tuple[int, ...]
+    """Extents, at least 1; -1 = any."""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class DimseSender:
         self._to = destination
 
     def send(self, files: Sequence[bytes]) -> None:
-        """See Sender."""
+        """See Sender. Raises DeliveryFailed or DeliveryRefused."""
         datasets = _read(files)
         entity = AE(self._to.calling_ae_title)
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = self._to.timeout
@@ -103,7 +103,7 @@ class StowSender:
         self._to = destination
 
     def send(self, files: Sequence[bytes]) -> None:
-        """See Sender."""
+        """See Sender. Raises DeliveryFailed or DeliveryRefused."""
         datasets = _read(files)
         try:
             with silence(), requests.Session() as session:

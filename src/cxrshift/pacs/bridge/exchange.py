@@ -48,6 +48,8 @@ def fetch_study(url: str, study_instance_uid: str, folder: Path, *, timeout: flo
     """Write every object of a study into ``folder`` as SOP-INSTANCE-UID.dcm, by WADO-RS; returns the files.
 
     Raises DeliveryFailed where the archive does not answer or does not have the study, and OSError.
+
+    Each answer of the archive may take ``timeout`` seconds.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []

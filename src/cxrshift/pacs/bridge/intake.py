@@ -28,11 +28,13 @@ class StoreStatus(IntEnum):
     """Answers to a C-STORE (PS3.4 B.2.3), which STOW-RS uses as reasons of failure (PS3.18 I.2.2)."""
 
     SUCCESS = 0x0000
+    """The object is kept."""
     OUT_OF_RESOURCES = 0xA700
     """The sender may try again later."""
     DOES_NOT_MATCH = 0xA900
     """The object is not what was announced."""
     CANNOT_UNDERSTAND = 0xC000
+    """The object cannot be read."""
 
 
 class Intake:

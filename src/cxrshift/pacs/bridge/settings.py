@@ -54,7 +54,7 @@ class ServiceSettings(_Table):
     """Holds the API key or token that this bridge shows; read again for each call."""
     tls: Certificate = Certificate()
     timeout: Seconds = 300.0
-    """For one explanation, waiting included."""
+    """Seconds for one explanation, waiting included."""
     at_once: Annotated[int, Field(ge=1, le=64)] = 4
     """Radiographs that are explained at the same time."""
 
@@ -64,12 +64,13 @@ class SpoolSettings(_Table):
 
     folder: Path
     first_wait: Seconds = 2.0
-    """Before a failed step is tried again; doubled each time."""
+    """Seconds before a failed step is tried again; doubled each time."""
     longest_wait: Seconds = 300.0
+    """Seconds that such a wait grows to at most."""
     give_up_after: Seconds = 3 * 86400.0
-    """From the arrival; what is not delivered by then becomes a dead letter."""
+    """Seconds from the arrival; what is not delivered by then becomes a dead letter."""
     remember: Seconds = 90 * 86400.0
-    """How long a finished radiograph is known, so that it is not explained again when it is sent again."""
+    """Seconds that a finished radiograph is known, so that it is not explained again when it is sent again."""
     most_waiting: Annotated[int, Field(ge=1)] = 10_000
     """Radiographs that wait; the next is refused as out of resources, and its sender tries again."""
     least_free: Annotated[int, Field(ge=0)] = 1 << 30
@@ -82,9 +83,11 @@ class ScpSettings(_Table):
     ae_title: AeTitle = "CXRSHIFT"
     host: str = "127.0.0.1"
     port: Port = 11112
+    """TCP port."""
     callers: Annotated[tuple[AeTitle | Literal["*"], ...], Field(min_length=1)]
     """AE titles that may call; ``["*"]`` = any."""
     most_associations: Annotated[int, Field(ge=1)] = 16
+    """How many associations are held at once; the next is rejected."""
     tls: Certificate | None = None
     """With it, TLS is the only way in."""
 
@@ -94,8 +97,9 @@ class StowSettings(_Table):
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    """TCP port."""
     most_bytes: Annotated[int, Field(ge=1024)] = 256 << 20
-    """Of one request."""
+    """Largest request, in bytes."""
     tls: Certificate | None = None
 
 
@@ -105,9 +109,11 @@ class DimseDestination(_Table):
     kind: Literal["dimse"]
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
+    """TCP port."""
     ae_title: AeTitle
     calling_ae_title: AeTitle = "CXRSHIFT"
     timeout: Seconds = 30.0
+    """Seconds for each answer of the archive."""
     tls: Certificate | None = None
 
 
@@ -120,6 +126,7 @@ class StowDestination(_Table):
     token_file: Path | None = None
     """Holds what is sent as a bearer token."""
     timeout: Seconds = 30.0
+    """Seconds for each answer of the archive."""
     tls: Certificate | None = None
 
 
@@ -155,6 +162,7 @@ class Rule(_Table):
     """None = every finding at or above its operating point, else the highest."""
     profile: Profile = Profile.TWO_SIDED
     frames: Annotated[int, Field(ge=2, le=101)] | None = None
+    """Number of frames, 2 to 101; none = the profile's own."""
     objects: Annotated[tuple[ObjectKind, ...], Field(min_length=1)] = DEFAULT_KINDS
     send_to: Annotated[tuple[Name, ...], Field(min_length=1)]
     """Names of destinations."""
@@ -168,6 +176,7 @@ class MetricsSettings(_Table):
 
     host: str = "127.0.0.1"
     port: Port = 8003
+    """TCP port."""
 
 
 class BridgeSettings(_Table):
@@ -184,7 +193,7 @@ class BridgeSettings(_Table):
     """Where audit messages are appended; none = audit.xml in the spool's folder."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     drain_seconds: Seconds = 30.0
-    """How long what was begun may take to end after SIGTERM; what does not is done again at the next start."""
+    """Seconds that what was begun may take to end after SIGTERM; what does not is done again at the next start."""
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:

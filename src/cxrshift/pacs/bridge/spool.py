@@ -157,7 +157,10 @@ class Spool:
         return self._files.free_bytes()
 
     def forget(self, before: float) -> int:
-        """Forget what was done or ignored before that time; returns how many."""
+        """Forget what was done or ignored before that time; returns how many.
+
+        ``before``: a moment in seconds since the epoch.
+        """
         query = "DELETE FROM jobs WHERE state IN ('done', 'ignored') AND coalesce(finished_at, received_at) < ?"
         with self._transaction() as database:
             return database.execute(query, (before,)).rowcount

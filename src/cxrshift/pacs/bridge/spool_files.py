@@ -94,7 +94,7 @@ class SpoolFiles:
         _sync_folder(whole.parent)
 
     def write_letter(self, job: Job, given_up_at: float) -> None:
-        """Make the radiograph a dead letter that says why."""
+        """Make the radiograph a dead letter that says why. ``given_up_at``: a moment in seconds since the epoch."""
         source, letter = self.source(job.digest), self.letter(job.digest)
         if source.exists() and not letter.exists():
             os.link(source, letter)

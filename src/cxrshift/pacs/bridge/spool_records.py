@@ -48,10 +48,15 @@ class State(StrEnum):
     """Where a radiograph stands; a delivery is waiting, done or dead."""
 
     WAITING = "waiting"
+    """To be explained, or to be delivered."""
     EXPLAINED = "explained"
+    """Its results wait to be delivered."""
     DONE = "done"
+    """Nothing is left to do."""
     IGNORED = "ignored"
+    """No rule wants it, or there is nothing to explain."""
     DEAD = "dead"
+    """Given up."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,9 @@ class Job:
     received_at: float
     """Seconds since the epoch, as every time here."""
     attempts: int
-    """To explain it, that failed."""
+    """Number of attempts to explain it that failed."""
     next_at: float
+    """When it is tried next, in seconds since the epoch."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ class Delivery:
     job: Job
     destination: str
     attempts: int
-    """That failed."""
+    """Number of attempts that failed."""
 
 
 def read_job(row: sqlite3.Row) -> Job:

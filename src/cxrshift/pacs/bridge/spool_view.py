@@ -18,11 +18,12 @@ class Overview:
     """What stands in a spool."""
 
     counts: dict[State, int]
-    """Radiographs in each state."""
+    """Number of radiographs in each state."""
     undelivered: dict[str, int]
-    """Destination -> radiographs whose results it has not got yet."""
+    """Destination -> number of radiographs whose results it has not got yet."""
     oldest_at: float | None
-    """When the one was received that is unfinished for longest; None where all is finished."""
+    """When the one was received that is unfinished for longest, in seconds since the epoch; None where all is
+    finished."""
     troubled: tuple[Job, ...]
     """The dead, and those whose last attempt failed, the latest first; their attempts are those of all steps."""
 
