@@ -70,7 +70,10 @@ def describe_progress(database: Database) -> dict[str, JsonValue]:
 
 
 def describe_results(found: Results, *, power: float, level: float = _LEVEL) -> dict[str, JsonValue]:
-    """The results as JSON; each comparison also tells the pairs that a next study ``needs``, null for none."""
+    """The results as JSON; each comparison also tells the pairs ``needed`` by a next study, null for no effect.
+
+    ``power`` in [0.5, 1) is that of the next study, ``level`` in (0, 1) its two-sided level.
+    """
     return {
         "readings": found.readings,
         "unpaired": found.unpaired,

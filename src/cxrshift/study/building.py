@@ -31,7 +31,9 @@ class StudyPlan:
     title: str
     arms: Arms
     seed: int
+    """From 0; draws every order."""
     washout_days: float = 0.0
+    """Days, from 0, between a reader's first read and the second."""
 
 
 class Builder:

@@ -23,6 +23,7 @@ class CaseRow:
     """One line of the table."""
 
     line: int
+    """Of the table, from 1."""
     example: str
     file: Path
     finding: str

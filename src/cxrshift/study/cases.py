@@ -29,7 +29,10 @@ def begin_study(
     washout_days: float = 0.0,
     created_at: float | None = None,
 ) -> Study:
-    """Write the study's own facts. Raises StudyFileError where there are some already."""
+    """Write the study's own facts. Raises StudyFileError where there are some already.
+
+    ``created_at`` in seconds since 1970, None for now; ``washout_days`` from 0.
+    """
     if connection.execute("SELECT 1 FROM study").fetchone():
         raise StudyFileError("The file holds a study already; name another.")
     study = Study(title, arms, seed, time.time() if created_at is None else created_at, washout_days)

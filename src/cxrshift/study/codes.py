@@ -10,6 +10,7 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 12
 """60 random bits: beside a limit on tries nobody guesses one."""
 SALT_BYTES = 16
+"""Random bytes that are hashed with every code of a study."""
 _MISREAD = str.maketrans({"I": "1", "L": "1", "O": "0", "U": "V"})
 
 

@@ -20,8 +20,11 @@ class Arms(StrEnum):
     """What the readers of a study are shown."""
 
     BOTH = "both"
+    """Each case twice, once with each arm."""
     LATENT_SHIFT = "latent-shift"
+    """Each case once, with frames and heatmap."""
     TRADITIONAL = "traditional"
+    """Each case once, with the traditional maps."""
 
     @property
     def reads(self) -> int:

@@ -18,6 +18,7 @@ SESSION_SECONDS = 12 * 3600.0
 """After which a session that was not used ends: a working day, not a shared workstation's night."""
 _SEEN_SECONDS = 60.0
 LONGEST_NAME = 64
+"""Characters of a person's name."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class NewCode:
 def add_person(database: Database, name: str, role: Role = Role.READER) -> NewCode:
     """Add a reader, with the whole order of what he or she will be shown, or an administrator.
 
-    An empty name becomes the person's number. Raises ReaderError for a name that is taken or cannot stand in a table.
+    An empty name becomes the person's number. Raises ReaderError for a name that is taken or cannot stand in a table,
+    StudyFileError for a study that is not finished.
     """
     code, now = make_code(), time.time()
     with database.writing() as connection:
@@ -50,7 +52,10 @@ def add_person(database: Database, name: str, role: Role = Role.READER) -> NewCo
 
 
 def renew_code(database: Database, name: str) -> NewCode:
-    """Give a person another code; the one before and its sessions hold no more. Raises ReaderError."""
+    """Give a person another code; the one before and its sessions hold no more.
+
+    Raises ReaderError and StudyFileError.
+    """
     code = make_code()
     with database.writing() as connection:
         _, _, salt = _facts(connection)
@@ -70,7 +75,7 @@ def revoke_code(database: Database, name: str) -> Person:
 
 
 def add_imported_reader(connection: sqlite3.Connection, name: str) -> int:
-    """Add a reader of an imported table, who has no code; the reader's number."""
+    """Add a reader of an imported table, who has no code; the reader's number. Raises ReaderError."""
     number = 1 + int(connection.execute("SELECT coalesce(max(number), 0) FROM people").fetchone()[0])
     _insert(connection, Person(number, _checked(name), Role.READER, time.time()), None)
     return number
@@ -85,7 +90,7 @@ def list_people(database: Database) -> tuple[Person, ...]:
 def open_session(database: Database, code: str) -> tuple[Person, str] | None:
     """Whose code it is, and the token of a new session; None for a code that nobody has.
 
-    Every try takes the same work, whether the code is somebody's or not.
+    Every try takes the same work, whether the code is somebody's or not. Raises StudyFileError.
     """
     with database.reading() as connection:
         _, _, salt = _facts(connection)

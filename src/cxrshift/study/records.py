@@ -11,13 +11,16 @@ from .design import Arms
 QUESTIONS = ("confidence", "correct_feature")
 """The two five-point questions, as evaluation.reader_study names them."""
 LONGEST_COMMENT = 4000
+"""Characters of a comment."""
 
 
 class Role(StrEnum):
     """What a code opens."""
 
     READER = "reader"
+    """The cases, and nothing else."""
     ADMIN = "admin"
+    """Progress, results and tables, and no cases."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,9 @@ class Study:
     title: str
     arms: Arms
     seed: int
+    """From 0; every order was drawn by it."""
     created_at: float
-    """Seconds since 1970, as every time here."""
+    """In seconds since 1970, as every time here."""
     washout_days: float = 0.0
     """Days that must pass between a reader's last answer of the first read and the first of the second."""
 
@@ -59,7 +63,9 @@ class Person:
     """As it stands in the tables: a pseudonym serves."""
     role: Role
     created_at: float
+    """In seconds since 1970."""
     revoked: bool = False
+    """Whether the person has no code."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,9 @@ class Answer:
     """What a reader has said of one showing so far; None and empty where nothing was said."""
 
     confidence: int | None = None
+    """In the model's prediction, in [1, 5]."""
     correct_feature: int | None = None
+    """Whether the model looks at it, in [1, 5]."""
     comment: str = ""
     seconds: float = 0.0
     """For which the case stood visibly on the reader's screen."""
@@ -83,10 +91,11 @@ class Place:
     """Where a reader stands: the first showing that is not submitted, with what was answered of it so far."""
 
     read: int
+    """From 0."""
     position: int
     """From 0, within the read."""
     cases: int
-    """Of the read."""
+    """Number of cases in the read, from 1."""
     example: str
     finding: str
     arm: str
@@ -104,12 +113,14 @@ class SubmittedReading:
 
     reader: str
     read: int
+    """From 0."""
     position: int
+    """From 0, within the read."""
     case: Case
     arm: str
     answer: Answer
     submitted_at: float | None
-    """None where an imported table did not say."""
+    """In seconds since 1970; None where an imported table did not say."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +130,12 @@ class ReaderProgress:
     name: str
     revoked: bool
     done: tuple[int, ...]
-    """Cases submitted in each read."""
+    """Number of cases submitted in each read, from 0 to ``cases``."""
     cases: int
-    """Of each read."""
+    """Number of cases in each read, from 0."""
     seconds: float
     """In all submitted cases."""
     median_seconds: float
     """Of a submitted case; NaN where there is none."""
     last_at: float | None
-    """When the reader last saved anything."""
+    """When the reader last saved anything, in seconds since 1970."""

@@ -19,9 +19,11 @@ class ArmSummary:
     label: str
     question: str
     readings: int
+    """How many, from 1."""
     mean: float
+    """Of the answers, in [1, 5]."""
     sd: float
-    """With no degree of freedom taken off, as everywhere in the study."""
+    """In [0, 2], with no degree of freedom taken off, as everywhere in the study."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ class Results:
     """What the submitted answers say so far."""
 
     readings: int
+    """How many, from 0."""
     unpaired: int
-    """Readings whose case the same reader has not seen with the other arm yet: no comparison counts them."""
+    """How many of them no comparison counts: their reader has not seen the case with the other arm yet."""
     arms: tuple[ArmSummary, ...]
     comparisons: tuple[Comparison, ...]
     """Empty where no pair is complete."""
@@ -58,7 +61,7 @@ def split_pairs(
 
 
 def to_reading(one: SubmittedReading) -> Reading:
-    """A submitted answer as the statistics take it."""
+    """A submitted answer as the statistics take it. Raises ValueError for one that lacks an answer."""
     confidence, correct_feature = one.answer.confidence, one.answer.correct_feature
     if confidence is None or correct_feature is None:
         raise ValueError("a submitted answer has both answers")

@@ -23,7 +23,7 @@ class StudyAddress:
 
     host: str = "127.0.0.1"
     port: int = 8010
-    """0 = a free one."""
+    """In [0, 65535]; 0 = a free one."""
     certificate: Path | None = None
     key: Path | None = None
 
