@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo image test test-image test-faults reliability lint format serve train-phantom evaluate-phantom latency load bench-published bench-engine lock proto clean
+.PHONY: help install demo docs image test test-image test-faults reliability lint format serve train-phantom evaluate-phantom notebook latency load bench-published bench-engine lock proto clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ format: $(READY) ## Put the code in shape
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 
+docs: $(READY) ## Build the documents into a site, out/docs/index.html; a link into nothing ends it
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet && echo "out/docs/index.html"
+
 serve: $(READY) ## Serve the embedded model: REST 8000, gRPC 8001, metrics 8002, until SIGTERM
 	@exec $(BIN)/cxrshift serve
 
@@ -66,6 +69,9 @@ train-phantom: $(READY) ## Train the embedded model again, from nothing
 
 evaluate-phantom: $(READY) ## Measure the embedded model's explanations on 1,000 phantoms
 	@$(BIN)/cxrshift evaluate phantom --n 1000
+
+notebook: $(READY) ## Run examples/explain.ipynb and keep what it shows
+	@$(BIN)/python tools/notebook.py examples/explain.ipynb
 
 latency: $(READY) ## Measure what the running stack adds to the engine's own time
 	@$(BIN)/python -m benchmarks.latency

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.scheduling import LongestFirst
+
 pytest_plugins = ["tests.stack.running"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LongestFirst | None:
+    """Ours for ``--dist loadfile``, as the Makefile has it; xdist's own for anything else."""
+    return LongestFirst(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -26,7 +26,14 @@ _SERVICE = "/cxrshift.v1.Explainer/"
 _HEALTH = "/grpc.health.v1.Health/Check"
 _WHOLE_SERVER, _SERVING = b"", b"\x08\x01"
 """A HealthCheckRequest for no service in particular, and a HealthCheckResponse whose one field, status, is SERVING."""
-_UNLIMITED = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # A channel that lost its service fails calls at once until it tries again by itself: of its own accord up to two
+    # minutes later, in which every attempt of Retry would be in vain.
+    ("grpc.initial_reconnect_backoff_ms", 250),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
 
 _TOO_LARGE = Problem(ProblemCode.TOO_LARGE, "The image is larger than the service takes.")
 _BARE_STATUS = {
@@ -49,9 +56,9 @@ class GrpcTransport:
         self._call_headers = connection.call_headers
         credentials = _credentials(connection)
         if credentials is None:
-            self._channel = grpc.insecure_channel(self._address.target, _UNLIMITED)
+            self._channel = grpc.insecure_channel(self._address.target, _OPTIONS)
         else:
-            self._channel = grpc.secure_channel(self._address.target, credentials, _UNLIMITED)
+            self._channel = grpc.secure_channel(self._address.target, credentials, _OPTIONS)
 
     def send(self, method: Method[Q, R], request: Q, request_id: str, seconds: float | None) -> R:
         """One call. Raises ExplainerError, of the kind that the Problem or the bare status says."""
@@ -146,9 +153,9 @@ class AsyncGrpcTransport:
         if self._opened is None:
             credentials = _credentials(self._connection)
             if credentials is None:
-                self._opened = grpc.aio.insecure_channel(self._address.target, _UNLIMITED)
+                self._opened = grpc.aio.insecure_channel(self._address.target, _OPTIONS)
             else:
-                self._opened = grpc.aio.secure_channel(self._address.target, credentials, _UNLIMITED)
+                self._opened = grpc.aio.secure_channel(self._address.target, credentials, _OPTIONS)
         return self._opened
 
     def _with(self, request_id: str) -> Metadata:

@@ -92,29 +92,47 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("exports")
 
 
+@dataclass(frozen=True)
+class Answered:
+    """Networks of fewer dense layers than DenseNet121, each of the same steps: exporting them all takes minutes.
+
+    And the published package's answer, which is the same whatever runtime it is held against.
+    """
+
+    model: UntrainedModel
+    lambdas: NDArray[np.float64]
+    scores: NDArray[np.float32]
+    frames: NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def answered(published: Any) -> Answered:
+    case = CASES[0]
+    model = UntrainedModel(case.seed, IMAGE, sharpness=case.sharpness, blocks=(2, 2, 2, 2))
+    method = published(model.score, model)
+    (theirs,) = method.attribute(IMAGE, case.column, apply_sigmoid=False, verbose=False, return_dicts=True)
+    return Answered(model, theirs["lambdas"], theirs["preds"], theirs["generated_images"])
+
+
 RUNTIMES = [pair for pair in available("cpu") if pair != ("torch", "float32")]
 
 
 @pytest.mark.parametrize(("name", "precision"), RUNTIMES)
 def test_every_runtime_gives_the_published_packages_answer(
-    name: str, precision: str, published: Any, exports: Path
+    name: str, precision: str, answered: Answered, exports: Path
 ) -> None:
-    """Fewer dense layers than DenseNet121, each of the same steps: exporting them all takes minutes."""
-    case, limit = CASES[0], LIMITS[precision]
-    model = UntrainedModel(case.seed, IMAGE, sharpness=case.sharpness, blocks=(2, 2, 2, 2))
-    ready = with_runtime(replace(served(model), fingerprint="untrained"), name, precision=precision, cache=exports)
-    method = published(model.score, model)
-    (theirs,) = method.attribute(IMAGE, case.column, apply_sigmoid=False, verbose=False, return_dicts=True)
-    lambdas = theirs["lambdas"]
+    column, limit, lambdas = CASES[0].column, LIMITS[precision], answered.lambdas
+    whole = replace(served(answered.model), fingerprint="untrained")
+    ready = with_runtime(whole, name, precision=precision, cache=exports)
     same = ExplainOptions(
         profile=Profile.FIXED, frames=len(lambdas), lambda_min=float(lambdas[0]), lambda_max=float(lambdas[-1])
     )
-    ours = shift_by_engine(ready, IMAGE, case.column, same)
+    ours = shift_by_engine(ready, IMAGE, column, same)
     np.testing.assert_allclose(ours.lambdas, lambdas)
-    np.testing.assert_allclose(ours.scores[:, case.column], theirs["preds"], atol=limit.scores)
-    assert relative_error(ours.frames, theirs["generated_images"]) < limit.frames
+    np.testing.assert_allclose(ours.scores[:, column], answered.scores, atol=limit.scores)
+    assert relative_error(ours.frames, answered.frames) < limit.frames
     if precision == "float32":
-        searched = shift_by_engine(ready, IMAGE, case.column, ExplainOptions(profile=Profile.LATENTSHIFT))
+        searched = shift_by_engine(ready, IMAGE, column, ExplainOptions(profile=Profile.LATENTSHIFT))
         np.testing.assert_array_equal(searched.lambdas, lambdas)
 
 

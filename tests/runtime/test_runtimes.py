@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache as cached
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -34,10 +36,17 @@ Runs = Callable[[str, str], Model]
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    """The varied model in a runtime and precision; exported once."""
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with the varied model's exports, which takes ten seconds; to be copied by whoever changes it."""
     cache = tmp_path_factory.mktemp("cache")
-    return lambda name, precision: with_runtime(varied_model(), name, precision=precision, cache=cache)
+    with_runtime(varied_model(), EXPORTED[0], cache=cache)
+    return cache
+
+
+@pytest.fixture(scope="module")
+def runs(exported: Path) -> Runs:
+    """The varied model in a runtime and precision; opened once."""
+    return cached(lambda name, precision: with_runtime(varied_model(), name, precision=precision, cache=exported))
 
 
 def explain(model: Model, *radiographs: Radiograph, options: ExplainOptions = BOTH) -> list[tuple[Explanation, ...]]:
@@ -96,9 +105,9 @@ def test_no_row_depends_on_its_neighbours_or_its_place(name: str, runs: Runs) ->
 
 
 @pytest.mark.parametrize("name", EXPORTED)
-def test_a_damaged_export_is_made_anew(name: str, tmp_path: Path) -> None:
+def test_a_damaged_export_is_made_anew(name: str, exported: Path, tmp_path: Path) -> None:
     model = varied_model()
-    with_runtime(model, name, cache=tmp_path)
+    copytree(exported, tmp_path, dirs_exist_ok=True)
     exports = find_exports(model, Shapes(), tmp_path)
     assert exports is not None
     exports.path("probe").write_bytes(b"not a graph")
@@ -106,10 +115,11 @@ def test_a_damaged_export_is_made_anew(name: str, tmp_path: Path) -> None:
     assert compare(again, model).within(LIMITS["float32"])
 
 
-def test_exports_of_other_networks_are_not_taken_for_these(tmp_path: Path) -> None:
+def test_exports_of_other_networks_are_not_taken_for_these(exported: Path, tmp_path: Path) -> None:
     """Two models that claim the same fingerprint: the second one's answers decide, not the file's name."""
     name = EXPORTED[0]
-    with_runtime(varied_model(0), name, cache=tmp_path)
+    copytree(exported, tmp_path, dirs_exist_ok=True)
+    assert find_exports(varied_model(0), Shapes(), tmp_path) is not None
     other = replace(varied_model(1), fingerprint=varied_model(0).fingerprint)
     assert compare(with_runtime(other, name, cache=tmp_path), other).within(LIMITS["float32"])
 
@@ -146,8 +156,9 @@ def test_what_this_machine_cannot_run_is_refused_with_what_it_can() -> None:
         with_runtime(varied_model(), "tensorrt", precision="float16")
 
 
-def test_the_fastest_runtime_is_one_that_was_measured(tmp_path: Path) -> None:
+def test_the_fastest_runtime_is_one_that_was_measured(exported: Path, tmp_path: Path) -> None:
     model, told = varied_model(), list[None]()
+    copytree(exported, tmp_path, dirs_exist_ok=True)
     assert fastest(model, cache=tmp_path) == "torch"
     speeds = measure(model, cache=tmp_path, told=lambda: told.append(None))
     assert [(speed.runtime, speed.precision) for speed in speeds] == list(PAIRS)

@@ -27,6 +27,7 @@ from cxrshift.image.libraries import silence
 from cxrshift.pacs.bridge.spool_records import State
 from cxrshift.pacs.bridge.spool_view import look_into
 from cxrshift.serving.gateway import GatewayConfig, GatewayProcess
+from cxrshift.serving.stack import Stack
 from cxrshift.serving.store import StoreSettings, build_store
 from cxrshift.serving.torchserve import TorchServeConfig, TorchServeProcess
 from tests.orthanc import AE_TITLE, Orthanc
@@ -77,15 +78,15 @@ class Service:
 
 
 @contextmanager
-def open_archive_and_service(folder: Path, model: Path) -> Iterator[tuple[Orthanc, Service, BridgeProcess, int]]:
+def open_archive_and_bridge(folder: Path, target: str) -> Iterator[tuple[Orthanc, BridgeProcess, int]]:
+    """An archive, and a bridge between it and the service at ``target``."""
     with ExitStack() as exits:
-        service = Service(folder, model, exits)
         scp_port, metrics_port, http_port, dicom_port = quiet_ports(4)
         archive = exits.enter_context(Orthanc(folder / "orthanc", ports=(http_port, dicom_port)))
         config = folder / "bridge.toml"
         config.write_text(
             f"""
-            service = {{ address = "grpc://{service.target}", timeout = 60 }}
+            service = {{ address = "grpc://{target}", timeout = 60 }}
             spool = {{ folder = "spool", first_wait = 0.2, longest_wait = 3.0, least_free = 0 }}
             scp = {{ port = {scp_port}, callers = ["ROOM1"] }}
             metrics = {{ port = {metrics_port} }}
@@ -103,7 +104,7 @@ def open_archive_and_service(folder: Path, model: Path) -> Iterator[tuple[Orthan
             """
         )
         bridge = exits.enter_context(BridgeProcess(config, folder / "bridge.log"))
-        yield archive, service, bridge, scp_port
+        yield archive, bridge, scp_port
 
 
 def send_until_acknowledged(port: int, content: bytes) -> None:
@@ -174,7 +175,9 @@ def assert_one_set_each(archive: Orthanc, spool: Path) -> None:
 
 
 def test_kills_of_bridge_and_torchserve_lose_and_double_nothing(phantom_folder: Path, tmp_path: Path) -> None:
-    with open_archive_and_service(tmp_path, phantom_folder) as (archive, service, bridge, scp_port):
+    with ExitStack() as exits:
+        service = Service(tmp_path, phantom_folder, exits)
+        archive, bridge, scp_port = exits.enter_context(open_archive_and_bridge(tmp_path, service.target))
         moments = random.Random(5)
 
         def faults() -> None:
@@ -189,8 +192,8 @@ def test_kills_of_bridge_and_torchserve_lose_and_double_nothing(phantom_folder: 
         assert_one_set_each(archive, tmp_path / "spool")
 
 
-def test_an_archive_that_is_away_for_a_while_costs_nothing(phantom_folder: Path, tmp_path: Path) -> None:
-    with open_archive_and_service(tmp_path, phantom_folder) as (archive, _, _, scp_port):
+def test_an_archive_that_is_away_for_a_while_costs_nothing(stack: Stack, tmp_path: Path) -> None:
+    with open_archive_and_bridge(tmp_path, stack.grpc_target) as (archive, _, scp_port):
 
         def faults() -> None:
             time.sleep(1.0)

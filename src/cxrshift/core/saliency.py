@@ -6,9 +6,10 @@ be restored, whatever the network raises.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -147,20 +148,26 @@ def _attributions(
 
 
 def _gradient(score: _Score, images: Tensor, columns: Tensor) -> Tensor:
-    from captum.attr import Saliency  # with matplotlib behind it, a second that only those wait who ask for maps
-
     leaf = images.detach().clone().requires_grad_(True)
-    maps: Tensor = Saliency(_attached(score)).attribute(leaf, target=columns, abs=False)
+    maps: Tensor = _captum().Saliency(_attached(score)).attribute(leaf, target=columns, abs=False)
     return maps
 
 
 def _integrated_gradients(score: _Score, image: Tensor, column: Tensor, darkest: float, rows: int) -> Tensor:
-    from captum.attr import IntegratedGradients
-
-    maps: Tensor = IntegratedGradients(_attached(score)).attribute(
-        image, baselines=darkest, target=int(column), n_steps=PATH_STEPS, internal_batch_size=rows
+    maps: Tensor = (
+        _captum()
+        .IntegratedGradients(_attached(score))
+        .attribute(image, baselines=darkest, target=int(column), n_steps=PATH_STEPS, internal_batch_size=rows)
     )
     return maps[0]
+
+
+def _captum() -> Any:
+    """Captum's attributions; with matplotlib behind them, a second that only those wait who ask for maps."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")  # in a notebook; no bar of Captum's is shown here
+        from captum import attr
+    return attr
 
 
 def _attached(score: _Score) -> _Score:

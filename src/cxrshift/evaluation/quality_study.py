@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from cxrshift_api.types import ExplainOptions, Float32Array, Problem
 
 from ..core.engine import Engine, Order
 from ..image.radiograph import Radiograph
+
+AT_ONCE = 4
+"""Radiographs explained together, which alters none of them: their searches fill each other's calls."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,14 @@ class WarnedShare:
 def count_warned(engine: Engine, radiographs: Iterable[Radiograph]) -> WarnedShare:
     """Explain each radiograph as by default, no finding named, and count those with a warning."""
     total = warned = refused = 0
-    for radiograph in radiographs:
-        (outcome,) = engine.explain([Order(radiograph, ExplainOptions())]).outcomes
-        total += 1
-        if isinstance(outcome, Problem):
-            refused += 1
-        elif any(explanation.quality.warnings for explanation in outcome):
-            warned += 1
+    waiting = iter(radiographs)
+    while orders := [Order(radiograph, ExplainOptions()) for radiograph in islice(waiting, AT_ONCE)]:
+        for outcome in engine.explain(orders).outcomes:
+            total += 1
+            if isinstance(outcome, Problem):
+                refused += 1
+            elif any(explanation.quality.warnings for explanation in outcome):
+                warned += 1
     return WarnedShare(total, warned + refused, refused)
 
 
