@@ -21,6 +21,7 @@ DEFAULTS, WEB = "cxrshift.defaults", "cxrshift.web"
 TRACING, RECORDER = "cxrshift.tracing", "cxrshift.trace_recorder"
 AUDIT = "cxrshift.audit"
 RESULTS = "cxrshift.pacs.results"
+STUDY = "cxrshift.study"
 PARALLEL = "cxrshift.parallel"
 TRAINED = ("cxrshift.phantom", "cxrshift.training", "cxrshift.evaluation")
 ANYTHING = ("cxrshift", "cxrshift_api", "cxrshift_client")
@@ -48,6 +49,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "cxrshift.gateway": (API, RENDER, RESULTS, WEB, ERRORS, AUDIT, CONFIG, TELEMETRY, TRACING),
     "cxrshift.pacs": (API, CLIENT, IMAGE, RENDER, ERRORS, CONFIG),
     "cxrshift.pacs.bridge": (API, CLIENT, IMAGE, "cxrshift.pacs", ERRORS, AUDIT, CONFIG, TELEMETRY),
+    # Its statistics are the evaluation's own; its pictures are a service's answers, as the contract has them.
+    STUDY: (API, WEB, "cxrshift.evaluation.reader_study", ERRORS, TELEMETRY),
     SERVING: (API, "cxrshift.models.manifest", "cxrshift.models.folders", ERRORS, CONFIG),
     # Looks at every part without starting it: what is of weight only inside a function.
     "cxrshift.doctor": (
@@ -101,8 +104,9 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "onnx2torch": ("cxrshift.models.imported_onnx",),
     "grpc": (API, CLIENT, "cxrshift.gateway"),
     "fastapi": ("cxrshift.gateway",),
-    "starlette": ("cxrshift.gateway", "cxrshift.pacs.bridge", WEB),
-    "uvicorn": ("cxrshift.gateway", "cxrshift.pacs.bridge"),
+    "starlette": ("cxrshift.gateway", "cxrshift.pacs.bridge", STUDY, WEB),
+    "uvicorn": ("cxrshift.gateway", "cxrshift.pacs.bridge", STUDY),
+    "sqlite3": (STUDY, "cxrshift.pacs.bridge"),
     "prometheus_client": ("cxrshift.gateway", TELEMETRY, "cxrshift.pacs.bridge"),
     "pydantic": ("cxrshift.gateway", CONFIG, "cxrshift.pacs.bridge", "cxrshift.doctor.variables"),
     "pydantic_settings": (CONFIG, "cxrshift.doctor.variables"),
@@ -127,7 +131,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "pandas": (),
     "jwt": ("cxrshift.gateway.access",),
     "captum": ("cxrshift.core.saliency",),
-    "google": (API, CLIENT, "cxrshift.gateway", *HANDLER),
+    "google": (API, CLIENT, "cxrshift.gateway", STUDY, *HANDLER),
 }
 """Packages that belong to one layer each. ``core`` needs torch and numpy alone; ``ts`` calls us, never we it."""
 
@@ -270,6 +274,9 @@ def test_the_modules_are_found() -> None:
         ("cxrshift.cli.explain", "from cxrshift.core.engine import Engine", True),
         ("cxrshift.cli.explain", "def f():\n    from cxrshift.core.engine import Engine", False),
         ("cxrshift.evaluation.reader_study", "import torch", True),
+        ("cxrshift.study.results", "from ..evaluation.reader_study import compare", False),
+        ("cxrshift.study.results", "from ..evaluation.samples import Samples", True),
+        ("cxrshift.study.app", "from cxrshift.gateway.safe_headers import SafeHeaders", True),
         ("cxrshift.serving.store", "from ..models.loader import load_model", True),
         ("cxrshift.serving.store", "from ..models.manifest import read_manifest", False),
         ("cxrshift", "from .core.engine import Engine", True),

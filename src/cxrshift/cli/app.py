@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import classify, doctor, evaluate, explain, keys, models, pacs, serve, torchserve, train
+from . import classify, doctor, evaluate, explain, keys, models, pacs, serve, study, torchserve, train
 from .examples import epilog
 from .group import EXPLAIN, HELP, MEASURE, MODELS, SERVE, Root
 
@@ -41,6 +41,7 @@ app.add_typer(pacs.app, name="pacs", rich_help_panel=SERVE, short_help="Take rad
 app.add_typer(models.app, name="models", rich_help_panel=MODELS)
 app.add_typer(train.app, name="train", rich_help_panel=MODELS, short_help="Train a model on radiographs of your own.")
 app.add_typer(evaluate.app, name="evaluate", rich_help_panel=MEASURE)
+app.add_typer(study.app, name="study", rich_help_panel=MEASURE, short_help="Run a reader study in browsers.")
 _add(HELP, "Check this machine, and say what to do.", doctor.doctor, doctor.EPILOG)
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from ..errors import CxrshiftError
 from .intervals import Bootstrap, interval
@@ -122,6 +121,8 @@ def pairs_needed(comparison: Comparison, *, power: float = 0.8, level: float = 0
     asymptotic efficiency on normal differences is 3/π (Lehmann, Nonparametrics, 1975). ``power`` and ``level`` are
     probabilities: to find the effect, and of a false alarm.
     """
+    from scipy import stats  # takes a second to import, which whoever only keeps readings need not wait for
+
     if comparison.mean == 0.0:
         return float("inf")
     needed = stats.norm.ppf(1.0 - level / 2.0) + stats.norm.ppf(power)
@@ -148,6 +149,8 @@ def _pair(readings: Iterable[Reading]) -> Sequence[_Pair]:
 
 
 def _compare(finding: str, label: str, question: str, pairs: Sequence[_Pair]) -> Comparison:
+    from scipy import stats
+
     differences: NDArray[np.int64] = np.array([getattr(a, question) - getattr(b, question) for a, b in pairs])
     differing = int(np.count_nonzero(differences))
     tested = stats.wilcoxon(differences) if differing else None

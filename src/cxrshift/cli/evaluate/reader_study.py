@@ -55,8 +55,8 @@ def reader_study(
             screen.say(f"written to {out}")
 
 
-def comparison_lines(comparisons: Sequence[Comparison]) -> list[str]:
-    """The comparisons as tables for people, one for each question and label."""
+def comparison_lines(comparisons: Sequence[Comparison], *, power: float = 0.8) -> list[str]:
+    """The comparisons as tables for people, one for each question and label; ``power`` is the next study's."""
     from ...evaluation.reader_study import pairs_needed
 
     lines: list[str] = []
@@ -65,7 +65,7 @@ def comparison_lines(comparisons: Sequence[Comparison]) -> list[str]:
         if title != (title := f"{one.question.replace('_', ' ')}, {one.label.lower()}s"):
             heads = f"{'pairs':>6} {'mean':>8} {'sd':>7} {'W':>8} {'p':>9} {'needed':>7}"
             lines += [*([""] if lines else []), f"{title}: Latent Shift minus traditional", f"{'':16} {heads}"]
-        needed = pairs_needed(one)
+        needed = pairs_needed(one, power=power)
         last = f"{needed:7.0f}" if needed < 1e6 else f"{'-':>7}"  # beyond a million: no effect to find
         lines.append(
             f"{one.finding:16} {one.pairs:6} {one.mean:+8.4f} {one.sd:7.4f} {one.statistic:8.1f} {one.p:9.4g} {last}"
