@@ -16,7 +16,7 @@ from tests.docs.shell import ClickException, check_cxrshift, check_script, make_
 BLOCKS: Final = all_blocks()
 REASONS: Final = {
     r"takes minutes": 13,
-    r"\S+\.py runs it": 5,
+    r"\S+\.py runs it": 7,
     r"needs docker": 2,
     r"needs a cluster": 1,
     r"needs a package index": 2,

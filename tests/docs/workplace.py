@@ -27,6 +27,7 @@ SECONDS = 300.0
 EXAMPLE_KEY = "9f2c41d0"
 BRIDGE_PORTS = ("11112", "8080", "8003")
 """DIMSE, STOW-RS and metrics of the bridge, as the pages have them."""
+STUDY_PORT = "8010"
 
 READINGS = "example,reader,arm,target,label_name,confidence,correct_feature\n" + "".join(
     f"{example},{reader},{arm},Mass,{label} Positive,{2 + (example + shift) % 3},{3 + shift * (example % 2)}\n"
@@ -118,7 +119,7 @@ class Workplace:
         for number in (19, 20):
             lay(self._folder / f"study_folder/{number}.dcm", film(number))
         lay(self._folder / "study/readings.csv", READINGS.encode())
-        for part in ("examples", "tools"):  # what stands in a clone, where the pages' commands are given
+        for part in ("examples", "src", "tools"):  # what stands in a clone, where the pages' commands are given
             if (ROOT / part).is_dir():
                 (self._folder / part).symlink_to(ROOT / part)
         trustme.CA().cert_pem.write_to_path(str(self._folder / "ca.pem"))
@@ -132,12 +133,14 @@ def lay(file: Path, content: bytes) -> None:
 
 def substitutes(stack: Stack) -> dict[str, str]:
     """What stands in the pages, and what it is while the tests run: the service is on free ports here."""
-    bridge = dict(zip(BRIDGE_PORTS, map(str, quiet_ports(len(BRIDGE_PORTS))), strict=True))
+    study, *free_ports = map(str, quiet_ports(1 + len(BRIDGE_PORTS)))
+    bridge = dict(zip(BRIDGE_PORTS, free_ports, strict=True))
     return {
         "http://127.0.0.1:8000": stack.rest_url,
         "127.0.0.1:8000": stack.rest_url.removeprefix("http://"),
         "127.0.0.1:8001": stack.grpc_target,
         "http://127.0.0.1:8002/metrics": stack.metrics_url,
+        f"--port {STUDY_PORT}": f"--port {study}",
         **{f"port = {port}": f"port = {free}" for port, free in bridge.items()},
         **{f"127.0.0.1:{port}": f"127.0.0.1:{free}" for port, free in bridge.items()},
     }

@@ -11,6 +11,7 @@ from .checks import Check, State
 
 TOPIC = "Certificates"
 SOON_DAYS = 30
+"""Days before its end from which a certificate is warned of."""
 _VARIABLES = ("CXRSHIFT_TLS_CERTIFICATE", "CXRSHIFT_TLS_CLIENT_CA", "CXRSHIFT_CA_FILE")
 
 

@@ -15,6 +15,7 @@ class State(StrEnum):
     """How a check ended."""
 
     OK = "ok"
+    """Nothing to do."""
     WARN = "warn"
     """It works, and not as well as it could."""
     FAIL = "fail"

@@ -34,7 +34,7 @@ def check_hardware(sources: Sources | None = None) -> Iterator[Check]:
 
 
 def usable_cores(sources: Sources) -> tuple[float, int]:
-    """The cores that this process may use, and those of the machine."""
+    """How many cores this process may use, and how many the machine has."""
     total = os.cpu_count() or 1
     own = float(len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else float(total)
     with suppress(OSError, ValueError, ZeroDivisionError):
@@ -106,7 +106,7 @@ def _flags(sources: Sources) -> frozenset[str]:
 
 
 def say_bytes(count: float) -> str:
-    """``3.2 GiB``."""
+    """``count`` bytes in words: ``3.2 GiB``."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if count < 1024:
             return f"{count:.0f} {unit}" if unit in ("bytes", "KiB", "MiB") else f"{count:.1f} {unit}"

@@ -16,6 +16,7 @@ class Listener:
     """A process that listens."""
 
     pid: int
+    """Number of the process."""
     program: str
     """The program's name, and what an interpreter runs; none of its arguments, which may hold secrets."""
 

@@ -22,6 +22,7 @@ class Port:
     name: str
     host: str
     number: int
+    """Port number, 0 to 65535."""
     option: str
     """How another one is chosen."""
     variable: str = ""

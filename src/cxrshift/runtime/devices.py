@@ -20,7 +20,9 @@ class Gpu:
     capability: str
     """Compute capability, for example 9.0."""
     free_bytes: int
+    """Memory that nobody uses now."""
     total_bytes: int
+    """All its memory."""
 
 
 def usable_gpus() -> tuple[Gpu, ...]:

@@ -16,4 +16,4 @@ class ServeEvent:
     addresses: tuple[tuple[str, str], ...] = ()
     """When ready: (rest, URL), (grpc, HOST:PORT), (metrics, URL)."""
     exit_code: int = 0
-    """When it ends."""
+    """Exit status when it ends, 0 to 255."""
