@@ -15,6 +15,7 @@ SHARING = ("tests/stack/", "tests/browser/")
 LONGEST_FIRST = (
     SHARING[0],
     "tests/evaluation/test_quality_study.py",
+    "tests/docs/test_blocks_run.py",
     "tests/oracles/test_published_code.py",
     "tests/runtime/test_runtimes.py",
     "tests/models/test_imported_formats.py",
