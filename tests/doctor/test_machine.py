@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from cxrshift.doctor.disk import Place, check_place, written_places
 from cxrshift.doctor.frontend import check_frontend, check_java, torchserve_folder
 from cxrshift.doctor.graphics import TorchBuild, check_graphics, gpu_devices, torch_build
 from cxrshift.doctor.hardware import Sources, check_hardware, say_bytes
-from cxrshift.doctor.packages import check_extras, check_python, parse_requirement
+from cxrshift.doctor.packages import PURPOSES, check_extras, check_python, parse_requirement
 from cxrshift.doctor.runtimes import check_runtimes
 from cxrshift.runtime.devices import Gpu, driver_version, usable_gpus
 from cxrshift.serving.torchserve import MissingJava, find_java
@@ -45,6 +46,11 @@ def test_extras_are_told_by_what_of_them_is_missing_or_of_another_version() -> N
 def test_a_base_install_without_its_own_packages_fails() -> None:
     checks = list(check_extras(STATED, {"cxrshift": "0.1"}.get))
     assert (checks[0].state, checks[0].found) == (State.FAIL, "0.1, without numpy")
+
+
+def test_every_extra_is_known_but_those_the_project_is_made_with() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert set(PURPOSES) == set(project["optional-dependencies"]) - {"dev", "docs"}
 
 
 def test_this_very_install_is_whole() -> None:

@@ -28,8 +28,10 @@ PURPOSES = {
     "runtimes": "ONNX Runtime and OpenVINO, faster on a CPU",
     "gpu": "ONNX Runtime and TensorRT on a GPU",
     "train": "training and evaluating models",
+    "study": "reader studies in browsers: cxrshift study",
+    "notebook": "examples/explain.ipynb",
 }
-"""The extras that people install, and what for."""
+"""The extras that people install, and what for; not those that the project itself is made with."""
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _BOUND = re.compile(r"(>=|<|==)\s*([0-9][0-9.]*)")
