@@ -126,7 +126,7 @@ async def test_the_answers_are_what_openapi_says(running: Running, double: Worke
 async def test_the_openapi_document_holds_together(running: Running) -> None:
     document = (await running.rest.get("/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
-    operations = {"/v1/explain", "/v1/classify", "/v1/models", "/v1/usage"}
+    operations = {"/v1/explain", "/v1/explain/stream", "/v1/classify", "/v1/models", "/v1/usage"}
     assert set(document["paths"]) == operations | {"/healthz", "/readyz"}
     explain = document["paths"]["/v1/explain"]["post"]
     assert set(explain["requestBody"]["content"]) == {"application/octet-stream", "multipart/form-data"}
