@@ -22,6 +22,7 @@ TRACING, RECORDER = "cxrshift.tracing", "cxrshift.trace_recorder"
 AUDIT = "cxrshift.audit"
 RESULTS = "cxrshift.pacs.results"
 STUDY = "cxrshift.study"
+THREADED_SERVER = "cxrshift.threaded_server"
 PARALLEL = "cxrshift.parallel"
 TRAINED = ("cxrshift.phantom", "cxrshift.training", "cxrshift.evaluation")
 ANYTHING = ("cxrshift", "cxrshift_api", "cxrshift_client")
@@ -48,9 +49,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     WEB: (),
     "cxrshift.gateway": (API, RENDER, RESULTS, WEB, ERRORS, AUDIT, CONFIG, TELEMETRY, TRACING),
     "cxrshift.pacs": (API, CLIENT, IMAGE, RENDER, ERRORS, CONFIG),
-    "cxrshift.pacs.bridge": (API, CLIENT, IMAGE, "cxrshift.pacs", ERRORS, AUDIT, CONFIG, TELEMETRY),
+    "cxrshift.pacs.bridge": (API, CLIENT, IMAGE, "cxrshift.pacs", ERRORS, AUDIT, CONFIG, TELEMETRY, THREADED_SERVER),
     # Its statistics are the evaluation's own; its pictures are a service's answers, as the contract has them.
-    STUDY: (API, WEB, "cxrshift.evaluation.reader_study", ERRORS, TELEMETRY),
+    STUDY: (API, WEB, "cxrshift.evaluation.reader_study", ERRORS, TELEMETRY, THREADED_SERVER),
+    THREADED_SERVER: (),
     SERVING: (API, "cxrshift.models.manifest", "cxrshift.models.folders", ERRORS, CONFIG),
     # Looks at every part without starting it: what is of weight only inside a function.
     "cxrshift.doctor": (
@@ -105,7 +107,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "grpc": (API, CLIENT, "cxrshift.gateway"),
     "fastapi": ("cxrshift.gateway",),
     "starlette": ("cxrshift.gateway", "cxrshift.pacs.bridge", STUDY, WEB),
-    "uvicorn": ("cxrshift.gateway", "cxrshift.pacs.bridge", STUDY),
+    "uvicorn": ("cxrshift.gateway", THREADED_SERVER),
     "sqlite3": (STUDY, "cxrshift.pacs.bridge"),
     "prometheus_client": ("cxrshift.gateway", TELEMETRY, "cxrshift.pacs.bridge"),
     "pydantic": ("cxrshift.gateway", CONFIG, "cxrshift.pacs.bridge", "cxrshift.doctor.variables"),

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
-import time
 from dataclasses import dataclass, field
 from email.message import Message
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import uvicorn
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 from starlette.applications import Starlette
@@ -20,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ...threaded_server import ThreadedServer
 from .arrivals import STOW, Arrival
 from .intake import Intake, StoreStatus
 from .settings import StowSettings
@@ -30,41 +26,12 @@ _REFERENCED, _FAILED, _REASON = "00081199", "00081198", "00081197"
 _CLASS, _INSTANCE = "00081150", "00081155"
 
 
-class StowServer:
+class StowServer(ThreadedServer):
     """Listens for HTTP: ``with StowServer(settings, intake) as stow``. Raises OSError and RuntimeError."""
 
     def __init__(self, settings: StowSettings, intake: Intake) -> None:
-        self._settings = settings
-        self._app = make_stow_app(settings, intake)
-
-    def __enter__(self) -> Self:
-        settings = self._settings
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        self._socket = socket.create_server((settings.host, settings.port), family=family)
-        self.port = int(self._socket.getsockname()[1])
-        context = server_context(settings.tls) if settings.tls else None
-        config = uvicorn.Config(
-            self._app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            server_header=False,
-            ssl_context_factory=(lambda config, default: context) if context else None,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="stow", daemon=True)
-        self._thread.start()
-        while not self._server.started:
-            if not self._thread.is_alive():
-                raise RuntimeError("The STOW-RS server ended while starting.")
-            time.sleep(0.01)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
+        tls = server_context(settings.tls) if settings.tls else None
+        super().__init__(make_stow_app(settings, intake), settings.host, settings.port, name="STOW-RS", tls=tls)
 
 
 def make_stow_app(settings: StowSettings, intake: Intake) -> Starlette:
