@@ -15,6 +15,7 @@ class Watch:
         self._forgiven: list[str] = []
         self.complaints: list[str] = []
         self.requests: list[str] = []
+        self.sent: list[str] = []  # those of the requests that carry something to the service
         page.on("console", self._hear)
         page.on("pageerror", self._hear_error)
         page.on("request", self._see)
@@ -43,8 +44,11 @@ class Watch:
         self.complaints.append(str(error))
 
     def _see(self, request: Request) -> None:
-        if not request.url.startswith("blob:"):
-            self.requests.append(request.url)
+        if request.url.startswith("blob:"):
+            return
+        self.requests.append(request.url)
+        if request.method != "GET":
+            self.sent.append(request.url)
 
 
 def _origin(url: str) -> str:
