@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo docs image test test-image test-faults reliability lint format serve train-phantom evaluate-phantom notebook latency load bench-published bench-engine lock proto clean
+.PHONY: help install demo docs image test test-image test-docs test-faults reliability lint format serve train-phantom evaluate-phantom notebook latency load bench-published bench-engine lock proto clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ demo: $(READY) ## Explain a phantom through TorchServe and the gateway; pictures
 test: $(READY) ## Run all tests, with coverage
 	@rm -f .coverage .coverage.*
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered --durations=15 $(ARGS)
+
+test-docs: $(READY) ## Run the pages' commands that take minutes or hours, made smaller (about ten minutes)
+	@$(BIN)/pytest -m minutes --durations=0 tests/docs $(ARGS)
 
 test-faults: $(READY) ## Break a running service in every way while callers ask; report in out/faults
 	@$(BIN)/pytest -m '' --durations=0 tests/faults $(ARGS); code=$$?; cat out/faults/report.md; exit $$code

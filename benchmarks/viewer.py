@@ -22,6 +22,7 @@ SAMPLE = "sample=1-large-heart-and-effusion"
 WANTED_LOAD, WANTED_MOVE = 2.0, 0.016
 """Seconds."""
 _HEATMAP = "() => performance.getEntriesByName('heatmap')[0]?.startTime"
+_DONE = "() => !document.querySelector('#play').disabled && document.querySelector('#progress').hidden"
 _MOVE = """async (moves) => {
   const slider = document.querySelector("#sweep input");
   const taken = [];
@@ -57,7 +58,7 @@ def measure_moves(browser: Browser, url: str, moves: int) -> list[float]:
     """Seconds that each move of the slider takes until its frame is drawn, heatmap on both pictures."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto(f"{url}/#{SAMPLE}&over=both")
-    page.wait_for_function("() => !document.querySelector('#play').disabled")
+    page.wait_for_function(_DONE)
     taken: list[float] = page.evaluate(_MOVE, moves)
     page.close()
     return taken

@@ -5,6 +5,8 @@ A mark is an HTML comment on a line of its own right above the fence, which no r
     <!-- runs: no; needs docker -->       a shell or Python block that no test runs, and why; it is checked all the same
     <!-- runs: in the background -->      a command that serves: started, waited for until it says "ready", and stopped
                                           after the page's last block
+    <!-- runs: in small -->               takes minutes or hours: run by ``make test-docs``, with smaller numbers and
+                                          on a few phantoms (in_small.py); may be in the background, too
     <!-- file: bridge.toml -->            the block is this file's content, for the blocks below it; read with the
                                           settings class of a file of that name, where there is one
 """
@@ -19,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 RUNNABLE = ("sh", "python")
 IN_BACKGROUND = "in the background"
+IN_SMALL = "in small"
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<language>[\w+-]*)")
 _MARK = re.compile(r"^ *<!-- *(?P<key>runs|file): *(?P<value>.+?) *-->$")
 
@@ -45,9 +48,20 @@ class Block:
         return why.strip() if runs == "no" else ""
 
     @property
+    def ways(self) -> tuple[str, ...]:
+        """How it runs, where that is another way than as it stands and to its end."""
+        runs = self.marks.get("runs", "")
+        return () if self.why_not or not runs else tuple(way.strip() for way in runs.split(","))
+
+    @property
     def is_run(self) -> bool:
-        """Whether a test runs it."""
-        return self.language in RUNNABLE and not self.marks.get("runs", "").startswith("no")
+        """Whether a test runs it each time."""
+        return self.language in RUNNABLE and not self.why_not and IN_SMALL not in self.ways
+
+    @property
+    def is_run_in_small(self) -> bool:
+        """Whether ``make test-docs`` runs it, made smaller."""
+        return self.language in RUNNABLE and IN_SMALL in self.ways
 
 
 def pages() -> list[Path]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,7 +19,7 @@ import trustme
 from cxrshift.demo import to_png
 from cxrshift.phantom import generate
 from cxrshift.serving.stack import Stack
-from tests.docs.blocks import IN_BACKGROUND, ROOT, Block
+from tests.docs.blocks import IN_BACKGROUND, ROOT, RUNNABLE, Block
 from tests.pacs.films import film
 from tests.ports import quiet_ports
 
@@ -42,10 +43,10 @@ READINGS = "example,reader,arm,target,label_name,confidence,correct_feature\n" +
 class Workplace:
     """``with Workplace(folder, stack) as place: place.run(block)``; what serves in the background ends with it."""
 
-    def __init__(self, folder: Path, stack: Stack) -> None:
+    def __init__(self, folder: Path, stack: Stack, variables: Mapping[str, str] | None = None) -> None:
         self._folder = folder
         self._substitutes = substitutes(stack)
-        self._environment = environment(folder, stack)
+        self._environment = environment(folder, stack) | dict(variables or {})
         self._served: list[subprocess.Popen[str]] = []
         self._lay_out()
 
@@ -65,9 +66,11 @@ class Workplace:
             text = text.replace(ours, theirs)
         if "file" in block.marks:
             (self._folder / block.marks["file"]).write_text(text, "utf-8")
-        elif block.marks.get("runs") == IN_BACKGROUND:
+        elif block.why_not:
+            return
+        elif IN_BACKGROUND in block.ways:
             self._serve(block, text)
-        elif block.is_run:
+        elif block.language in RUNNABLE:
             self._finish(
                 block,
                 ["bash", "-euo", "pipefail", "-c", text] if block.language == "sh" else [sys.executable, "-c", text],
@@ -119,7 +122,13 @@ class Workplace:
         for number in (19, 20):
             lay(self._folder / f"study_folder/{number}.dcm", film(number))
         lay(self._folder / "study/readings.csv", READINGS.encode())
-        for part in ("examples", "src", "tools"):  # what stands in a clone, where the pages' commands are given
+        for part in (
+            "benchmarks",
+            "examples",
+            "src",
+            "tests",
+            "tools",
+        ):  # what stands in a clone, where the pages' commands are given
             if (ROOT / part).is_dir():
                 (self._folder / part).symlink_to(ROOT / part)
         trustme.CA().cert_pem.write_to_path(str(self._folder / "ca.pem"))
