@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,8 @@ from cxrshift.serving.processes import LaunchError
 from cxrshift.serving.torchserve import TorchServeConfig, TorchServeProcess, find_java
 
 ECHO = "def handle(data, context):\n    return None if data is None else [bytes(row['work']) for row in data]\n"
+SILENCE = 20
+"""Seconds after which a worker that says nothing is given up."""
 BROKEN = "def handle(data, context):\n    raise LookupError('the weights are not there')\n"
 
 
@@ -28,20 +31,19 @@ def make_store(folder: Path, handler: str) -> Path:
     (model / "MAR-INF/MANIFEST.json").write_text(json.dumps(archive))
     (model / "model-config.yaml").write_text(
         "minWorkers: 1\nmaxWorkers: 1\nbatchSize: 4\nmaxBatchDelay: 5\nmaxRetryTimeoutInSec: 60\ndeviceType: cpu\n"
+        f"responseTimeout: {SILENCE}\n"
     )
     (model / "toy_handler.py").write_text(handler)
     return folder
 
 
 def ask(torchserve: TorchServeProcess, body: bytes) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", torchserve.ports.inference, timeout=60)
     part = b'--b\r\nContent-Disposition: form-data; name="work"; filename="work"\r\n'
     part += b"Content-Type: application/octet-stream\r\n\r\n" + body + b"\r\n--b--\r\n"
-    connection.request("POST", "/predictions/toy", part, {"Content-Type": "multipart/form-data; boundary=b"})
-    response = connection.getresponse()
-    answer = response.status, response.read()
-    connection.close()
-    return answer
+    with closing(http.client.HTTPConnection("127.0.0.1", torchserve.ports.inference, timeout=60)) as connection:
+        connection.request("POST", "/predictions/toy", part, {"Content-Type": "multipart/form-data; boundary=b"})
+        response = connection.getresponse()
+        return response.status, response.read()
 
 
 def test_java_comes_with_the_install() -> None:
@@ -54,7 +56,8 @@ def test_it_answers_outlives_its_worker_and_leaves_no_process(tmp_path: Path) ->
         assert ask(torchserve, b"\x00\xff bytes") == (200, b"\x00\xff bytes")
         (worker,) = torchserve.worker_pids()
         os.kill(worker, signal.SIGKILL)
-        assert ask(torchserve, b"later")[0] in (200, 507)  # in the killed batch, or queued for the next worker
+        # Queued for the next worker, or handed to the dead one: two errors tell that, seldom only after SILENCE.
+        assert ask(torchserve, b"later")[0] in (200, 500, 507)
         assert ask(torchserve, b"again") == (200, b"again")
         (successor,) = torchserve.worker_pids()
         assert successor != worker
