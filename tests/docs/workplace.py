@@ -24,7 +24,7 @@ from tests.pacs.films import film
 from tests.ports import quiet_ports
 
 SECONDS = 300.0
-"""That a block, or the start of what serves, may take."""
+"""That a block, or the start of what serves, may take, where nothing else is said."""
 EXAMPLE_KEY = "9f2c41d0"
 BRIDGE_PORTS = ("11112", "8080", "8003")
 """DIMSE, STOW-RS and metrics of the bridge, as the pages have them."""
@@ -43,8 +43,11 @@ READINGS = "example,reader,arm,target,label_name,confidence,correct_feature\n" +
 class Workplace:
     """``with Workplace(folder, stack) as place: place.run(block)``; what serves in the background ends with it."""
 
-    def __init__(self, folder: Path, stack: Stack, variables: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, stack: Stack, *, variables: Mapping[str, str] | None = None, seconds: float = SECONDS
+    ) -> None:
         self._folder = folder
+        self._seconds = seconds
         self._substitutes = substitutes(stack)
         self._environment = environment(folder, stack) | dict(variables or {})
         self._served: list[subprocess.Popen[str]] = []
@@ -55,9 +58,11 @@ class Workplace:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         for process in reversed(self._served):
-            os.killpg(process.pid, signal.SIGTERM)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
         for process in reversed(self._served):
-            assert process.wait(SECONDS) == 0, f"{process.args!r} did not end well"
+            code = process.wait(self._seconds)
+            assert kind is not None or code == 0, f"{process.args!r} did not end well"
 
     def run(self, block: Block) -> None:
         """Run a block, or write the file that it is. Raises AssertionError with what the block printed."""
@@ -89,7 +94,7 @@ class Workplace:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=self._seconds,
             check=False,
         )
         assert done.returncode == 0, f"{block.place} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
@@ -107,7 +112,7 @@ class Workplace:
                 start_new_session=True,
             )
         self._served.append(process)
-        until = time.monotonic() + SECONDS
+        until = time.monotonic() + self._seconds
         while "ready" not in log.read_text("utf-8"):
             waiting = process.poll() is None and time.monotonic() < until
             assert waiting, f"{block.place}:\n{log.read_text('utf-8')}"

@@ -33,8 +33,8 @@ class Running:
 def start(models: Path, folder: Path) -> Running:
     rest, grpc = free_ports(2)
     ports = ["--rest-port", str(rest), "--grpc-port", str(grpc), "--folder", str(folder)]
-    command = [COMMAND, "torchserve", "--model", str(models), "--threads", "1", *ports]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    command = [COMMAND, "torchserve", "--model", f"./{models.name}", "--threads", "1", *ports]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=models.parent)
     return Running(process, f"127.0.0.1:{rest}", folder)
 
 

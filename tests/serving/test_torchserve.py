@@ -50,8 +50,10 @@ def test_java_comes_with_the_install() -> None:
     assert os.access(find_java(), os.X_OK)
 
 
-def test_it_answers_outlives_its_worker_and_leaves_no_process(tmp_path: Path) -> None:
+def test_it_answers_outlives_its_worker_and_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = TorchServeConfig(store=make_store(tmp_path, ECHO), models=("toy",))
+    (tmp_path / "here/toy").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")  # a folder named as the model, of which the store alone counts
     with TorchServeProcess(config) as torchserve:
         assert ask(torchserve, b"\x00\xff bytes") == (200, b"\x00\xff bytes")
         (worker,) = torchserve.worker_pids()

@@ -66,6 +66,6 @@ def become_torchserve(config: ForegroundConfig, *, before: Callable[[], None] = 
     ports = FrontendPorts(config.rest_port, config.grpc_port, *free_ports(2))
     files = write_files(serving, run, ports, to_console=True)
     command = java_command(serving, files, temporary=run)
-    os.chdir(run)  # what TorchServe writes beside its files lands there too
+    os.chdir(files.directory)
     before()
     os.execve(command[0], command, make_environment(serving, run))

@@ -45,8 +45,10 @@ class FrontendPorts:
 
 @dataclass(frozen=True)
 class FrontendFiles:
-    """The files written for one front end."""
+    """The files written for one front end, and the folder to start it in."""
 
+    directory: Path
+    """Empty: a folder there of a model's name would go before the model in the store."""
     properties: Path
     log4j2: Path
     worker_log: Path
@@ -66,7 +68,7 @@ def write_frontend_files(
     use_gpu: bool,
     to_console: bool,
 ) -> FrontendFiles:
-    """Write both files into ``folder``, which must have a short path: it holds a Unix socket.
+    """Write both files into ``folder``, which must have a short path: it holds a Unix socket. Makes ``folder/cwd``.
 
     ``to_console`` sends the workers' own lines to standard output instead of to a file.
     """
@@ -90,7 +92,8 @@ def write_frontend_files(
     }
     if not use_gpu:
         properties["number_of_gpu"] = 0
-    files = FrontendFiles(folder / "config.properties", folder / "log4j2.xml", folder / "workers.log")
+    files = FrontendFiles(folder / "cwd", folder / "config.properties", folder / "log4j2.xml", folder / "workers.log")
+    files.directory.mkdir()
     files.properties.write_text("".join(f"{key}={value}\n" for key, value in properties.items()), "utf-8")
     logging = _LOG4J2.replace("@WORKER_LOG@", str(files.worker_log))
     files.log4j2.write_text(logging.replace("@WORKERS_TO@", "console" if to_console else "workers"), "utf-8")

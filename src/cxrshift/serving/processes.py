@@ -39,9 +39,20 @@ def tail(path: Path, lines: int = LOG_TAIL_LINES) -> str:
 
 
 class ChildProcess:
-    """A running command in a session of its own. Start it from a thread that outlives it (see leash.py)."""
+    """A running command in a session of its own, in ``directory`` where one is named.
 
-    def __init__(self, name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> None:
+    Start it from a thread that outlives it (see leash.py).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        log: Path,
+        directory: Path | None = None,
+    ) -> None:
         self.name = name
         self.log = log
         leash = [sys.executable, "-m", "cxrshift.serving.leash", str(os.getpid())]
@@ -49,6 +60,7 @@ class ChildProcess:
             self._popen = subprocess.Popen(
                 [*leash, *command],
                 env=dict(environment),
+                cwd=directory,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -80,6 +80,7 @@ class TorchServeProcess:
                 java_command(self.config, self._files, temporary=self._folder),
                 environment=make_environment(config, self._folder),
                 log=self._folder / "frontend.log",
+                directory=self._files.directory,
             )
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -146,8 +147,8 @@ class TorchServeProcess:
             raise LaunchError(f"TorchServe's worker died while loading; its last words:\n{self.worker_log()}")
         if time.monotonic() > deadline:
             raise LaunchError(
-                f"TorchServe gave no answer within {self.config.startup_timeout:.0f} s; its worker's last words:\n"
-                f"{self.worker_log()}"
+                f"TorchServe gave no answer within {self.config.startup_timeout:.0f} s; its last words:\n"
+                f"{self.worker_log() or tail(self._process.log)}"
             )
 
 
