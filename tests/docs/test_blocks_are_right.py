@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from tests.docs.blocks import IN_BACKGROUND, IN_SMALL, ROOT, RUNNABLE, Block, all_blocks, pages
+from tests.docs.in_small import SMALLER
 from tests.docs.readings import READERS, assert_variable
 from tests.docs.shell import ClickException, check_cxrshift, check_script, make_targets
 
@@ -59,6 +60,11 @@ def test_a_shell_block_names_commands_options_targets_and_files_that_exist(block
 def test_few_blocks_stay_unrun(reason: str) -> None:
     unrun = [block for block in BLOCKS if block.language in RUNNABLE and re.fullmatch(reason, block.why_not)]
     assert len(unrun) <= REASONS[reason], "\n".join(f"{block.place}: {block.why_not}" for block in unrun)
+
+
+@pytest.mark.parametrize("pattern", [pattern for pattern, _ in SMALLER])
+def test_what_makes_long_blocks_smaller_is_found_in_one(pattern: str) -> None:
+    assert any(re.search(pattern, block.text) for block in BLOCKS if block.is_run_in_small)
 
 
 @pytest.mark.parametrize("document", pages(), ids=lambda document: document.name)
