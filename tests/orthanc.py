@@ -51,7 +51,9 @@ class Orthanc:
 
     def __enter__(self) -> Self:
         self.start()
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.http_port}", timeout=30.0)
+        # Orthanc ends a connection that is idle for a second: one that is kept may end just as it is used again.
+        fresh = httpx.Limits(max_keepalive_connections=0)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.http_port}", timeout=30.0, limits=fresh)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
