@@ -22,7 +22,7 @@ TRACING, RECORDER = "cxrshift.tracing", "cxrshift.trace_recorder"
 AUDIT = "cxrshift.audit"
 RESULTS = "cxrshift.pacs.results"
 STUDY = "cxrshift.study"
-THREADED_SERVER = "cxrshift.threaded_server"
+LISTENING, THREADED_SERVER = "cxrshift.listening", "cxrshift.threaded_server"
 PARALLEL = "cxrshift.parallel"
 TRAINED = ("cxrshift.phantom", "cxrshift.training", "cxrshift.evaluation")
 ANYTHING = ("cxrshift", "cxrshift_api", "cxrshift_client")
@@ -47,12 +47,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # A DICOM answer is a rendering like any other, but needs the image layer: the one door to it is RESULTS, whose
     # package knows of neither the gateway nor the client as far as results go.
     WEB: (),
-    "cxrshift.gateway": (API, RENDER, RESULTS, WEB, ERRORS, AUDIT, CONFIG, TELEMETRY, TRACING),
+    "cxrshift.gateway": (API, RENDER, RESULTS, WEB, ERRORS, AUDIT, CONFIG, TELEMETRY, TRACING, LISTENING),
     "cxrshift.pacs": (API, CLIENT, IMAGE, RENDER, ERRORS, CONFIG),
     "cxrshift.pacs.bridge": (API, CLIENT, IMAGE, "cxrshift.pacs", ERRORS, AUDIT, CONFIG, TELEMETRY, THREADED_SERVER),
     # Its statistics are the evaluation's own; its pictures are a service's answers, as the contract has them.
     STUDY: (API, WEB, "cxrshift.evaluation.reader_study", ERRORS, TELEMETRY, THREADED_SERVER),
-    THREADED_SERVER: (),
+    LISTENING: (),
+    THREADED_SERVER: (LISTENING,),
     SERVING: (API, "cxrshift.models.manifest", "cxrshift.models.folders", ERRORS, CONFIG),
     # Looks at every part without starting it: what is of weight only inside a function.
     "cxrshift.doctor": (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import threading
 import time
@@ -10,6 +9,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
+
+from cxrshift.listening import listen
 
 
 class ThreadedServer:
@@ -32,10 +33,7 @@ class ThreadedServer:
         self._app, self._host, self._asked, self._name, self._tls, self._grace = app, host, port, name, tls, grace
 
     def __enter__(self) -> Self:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        self._socket = socket.create_server((self._host, self._asked), family=family)
-        # asyncio does this for sockets of its own only; without it an answer on a kept connection waits 40 ms.
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = listen(self._host, self._asked)
         self.port = int(self._socket.getsockname()[1])
         config = uvicorn.Config(
             self._app,

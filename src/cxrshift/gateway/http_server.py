@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cxrshift.config import Settings
 from cxrshift.gateway.status import HttpProblem, http_only_problem
+from cxrshift.listening import listen
 from cxrshift.telemetry import new_request_id
 
 HEAD_SECONDS = 10.0
@@ -29,10 +29,7 @@ class HttpServer:
     """uvicorn on a socket that is bound from the start and so has a port."""
 
     def __init__(self, app: Any, settings: Settings, port: int, *, tls: ssl.SSLContext | None = None) -> None:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        self._socket = socket.create_server((settings.host, port), family=family, backlog=1024)
-        # asyncio does this for sockets of its own only; without it an answer on a kept connection waits 40 ms.
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = listen(settings.host, port)
         self.port = int(self._socket.getsockname()[1])
         config = uvicorn.Config(
             app,
