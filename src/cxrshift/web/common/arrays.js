@@ -22,10 +22,10 @@ function bytesOf(base64) {
   return bytes;
 }
 
-/** Slice `index` of a stack (R, H, W), without copying. */
-export function sliceOf({ shape, values }, index) {
-  const size = shape[1] * shape[2];
-  return values.subarray(index * size, (index + 1) * size);
+/** The pictures (H, W) of a stack (R, H, W), without copying. */
+export function slicesOf({ shape: [count, height, width], values }) {
+  const size = height * width;
+  return Array.from({ length: count }, (_, index) => values.subarray(index * size, (index + 1) * size));
 }
 
 /** The value below which `share` (0 to 1) of the values lie. */

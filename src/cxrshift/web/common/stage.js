@@ -1,6 +1,8 @@
 // A radiograph on screen, with a map over it: grey window, zoom and pan come from a View that several stages share.
 
+import { slicesOf } from "./arrays.js";
 import { coloursOf } from "./colours.js";
+import { Prints } from "./prints.js";
 import { clamp } from "./view.js";
 
 const RISE = 0.72; // of a map's scale, from nothing to full opacity, as in the pictures that the service renders
@@ -16,26 +18,51 @@ export class Stage extends EventTarget {
   #ink = this.#film.getContext("2d");
   #grey = null;
   #side = [0, 0];
+  #stack = [];
+  #prints = new Prints((picture) => this.#print(picture));
   #heat = null;
   #top = 1;
+  #extent = [0, 0];
   #due = 0;
-  #isStale = true;
+  #closing = new AbortController();
 
   /** @param {HTMLCanvasElement} canvas, whose parent's size it takes */
   constructor(canvas, view) {
     super();
     this.#canvas = canvas;
     this.#view = view;
-    view.addEventListener("change", () => this.redraw());
-    new ResizeObserver(() => this.redraw()).observe(canvas);
+    view.addEventListener("change", () => this.redraw(), { signal: this.#closing.signal });
+    const sizes = new ResizeObserver(() => this.#measure());
+    sizes.observe(canvas);
+    this.#closing.signal.addEventListener("abort", () => sizes.disconnect());
     this.#listen();
   }
 
-  /** Show a picture: (H, W) stored values, or null for none. */
-  show(grey, height = this.#side[0], width = this.#side[1]) {
+  /** Show a picture: (H, W) stored values. */
+  show(grey, height, width) {
     this.#grey = grey;
     this.#side = [height, width];
-    this.redraw();
+    this.#ask();
+  }
+
+  /** Show nothing, and have nothing at hand. */
+  clear() {
+    this.#grey = null;
+    this.#stack = [];
+    this.#prints.want([]);
+    this.#ask();
+  }
+
+  /** Have a stack (R, H, W) at hand, of which `turn` shows a picture. */
+  load(stack) {
+    this.#stack = slicesOf(stack);
+    this.#side = stack.shape.slice(1);
+    this.#prints.want(this.#stack);
+  }
+
+  /** Show picture `index` of the stack. */
+  turn(index) {
+    this.show(this.#stack[index], ...this.#side);
   }
 
   /** Lay a map (H, W) over it, whose scale ends at `top`; null takes it away. */
@@ -45,26 +72,62 @@ export class Stage extends EventTarget {
     this.redraw();
   }
 
+  /** All of it looks different now. */
   redraw() {
-    this.#isStale = true;
-    this.#due ||= requestAnimationFrame(() => this.draw());
+    this.#prints.forget();
+    this.#ask();
+  }
+
+  /** Take no more part: its canvas leaves the page, the View stays. */
+  close() {
+    this.#closing.abort();
+    cancelAnimationFrame(this.#due);
+    this.#prints.want([]);
   }
 
   /** Draw now. */
   draw() {
     cancelAnimationFrame(this.#due);
     this.#due = 0;
-    const [height, width] = this.#side;
-    const ink = this.#canvas.getContext("2d", { alpha: false });
-    const [right, down] = [this.#canvas.clientWidth, this.#canvas.clientHeight].map((px) => Math.round(px * devicePixelRatio));
+    const [right, down] = this.#pixels;
     if (this.#canvas.width !== right || this.#canvas.height !== down) {
       this.#canvas.width = right;
       this.#canvas.height = down;
     }
+    const ink = this.#canvas.getContext("2d", { alpha: false });
+    const print = this.#prints.get(this.#grey);
+    if (print?.width === right && print.height === down) ink.drawImage(print, 0, 0);
+    else this.#paint(ink, this.#grey, right, down);
+  }
+
+  #ask() {
+    this.#due ||= requestAnimationFrame(() => this.draw());
+  }
+
+  // Asked of the observer alone: in the middle of a move the question would have the page laid out once more.
+  #measure() {
+    this.#extent = [this.#canvas.clientWidth, this.#canvas.clientHeight];
+    this.redraw();
+  }
+
+  get #pixels() {
+    return this.#extent.map((px) => Math.round(px * devicePixelRatio));
+  }
+
+  #print(picture) {
+    const [right, down] = this.#pixels;
+    if (!right || !down) return null;
+    const paper = new OffscreenCanvas(right, down);
+    this.#paint(paper.getContext("2d", { alpha: false }), picture, right, down);
+    return paper.transferToImageBitmap();
+  }
+
+  #paint(ink, picture, right, down) {
     ink.fillStyle = "#000";
     ink.fillRect(0, 0, right, down);
-    if (!this.#grey || !right || !down) return;
-    if (this.#isStale) this.#expose(height, width);
+    if (!picture || !right || !down) return;
+    this.#expose(picture);
+    const [height, width] = this.#side;
     const { zoom, x, y } = this.#view;
     const scale = zoom * Math.min(right / width, down / height);
     ink.imageSmoothingQuality = "high";
@@ -72,7 +135,8 @@ export class Stage extends EventTarget {
     ink.drawImage(this.#film, left, top, width * scale, height * scale);
   }
 
-  #expose(height, width) {
+  #expose(picture) {
+    const [height, width] = this.#side;
     if (this.#film.width !== width || this.#film.height !== height) {
       this.#film.width = width;
       this.#film.height = height;
@@ -80,10 +144,9 @@ export class Stage extends EventTarget {
     const exposure = this.#ink.createImageData(width, height);
     const pixels = new Uint32Array(exposure.data.buffer);
     const tones = tonesOf(this.#view);
-    for (let i = 0; i < pixels.length; i++) pixels[i] = tones[this.#grey[i]];
+    for (let i = 0; i < pixels.length; i++) pixels[i] = tones[picture[i]];
     if (this.#heat) this.#colour(exposure.data);
     this.#ink.putImageData(exposure, 0, 0);
-    this.#isStale = false;
   }
 
   #colour(bytes) {

@@ -16,6 +16,7 @@ export class Sweep extends EventTarget {
   #slider;
   #svg;
   #marks = {};
+  #width = 0;
   #points = [];
   #frames = 0;
   #describe = () => "";
@@ -47,7 +48,10 @@ export class Sweep extends EventTarget {
     });
     this.#svg.addEventListener("pointermove", (event) => event.buttons & 1 && this.#follow(event));
     root.addEventListener("wheel", (event) => this.#turn(event), { passive: false });
-    new ResizeObserver(() => this.#drawCurve()).observe(this.#svg);
+    new ResizeObserver(() => {
+      this.#width = this.#svg.clientWidth; // kept: asked in a move, it would have the page laid out once more
+      this.#drawCurve();
+    }).observe(this.#svg);
   }
 
   /**
@@ -120,12 +124,11 @@ export class Sweep extends EventTarget {
   }
 
   #at(index) {
-    const width = this.#svg.clientWidth || 1;
-    return INSET + (this.#frames > 1 ? index / (this.#frames - 1) : 0.5) * (width - 2 * INSET);
+    return INSET + (this.#frames > 1 ? index / (this.#frames - 1) : 0.5) * (this.#width - 2 * INSET);
   }
 
   #drawCurve() {
-    const width = this.#svg.clientWidth;
+    const width = this.#width;
     this.#svg.replaceChildren();
     this.#marks = {};
     if (!this.#frames || !width) return;

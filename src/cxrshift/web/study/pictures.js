@@ -1,6 +1,6 @@
 // The pictures of one case: the radiograph always in the same place and size, beside it what the arm shows.
 
-import { decodeArray, sliceOf } from "/web/common/arrays.js";
+import { decodeArray } from "/web/common/arrays.js";
 import { Stage } from "/web/common/stage.js";
 import { Sweep } from "/web/common/sweep.js";
 
@@ -16,6 +16,7 @@ export class Pictures {
   sweep = null;
   #root;
   #view;
+  #stages = [];
 
   constructor(root, view) {
     this.#root = root;
@@ -26,6 +27,7 @@ export class Pictures {
   clear() {
     this.sweep?.pause();
     this.sweep = null;
+    for (const stage of this.#stages.splice(0)) stage.close();
     this.#root.replaceChildren();
   }
 
@@ -44,6 +46,7 @@ export class Pictures {
   #addFrames(told) {
     const frames = decodeArray(told.frames);
     const stage = this.#addTile("The finding, taken away and added");
+    stage.load(frames);
     const controls = document.createElement("div");
     controls.className = "panel controls";
     const words = document.createElement("p");
@@ -63,7 +66,7 @@ export class Pictures {
     const last = frames.shape[0];
     const sweep = new Sweep(slider, { label: "Frame, from taken away to added" });
     sweep.addEventListener("frame", () => {
-      stage.show(sliceOf(frames, sweep.index), frames.shape[1], frames.shape[2]);
+      stage.turn(sweep.index);
       where.textContent = `Frame ${sweep.index + 1} of ${last}`;
     });
     const label = () => {
@@ -96,6 +99,8 @@ export class Pictures {
     canvas.setAttribute("aria-label", name);
     tile.appendChild(document.createElement("figcaption")).textContent = name;
     this.#root.append(tile);
-    return new Stage(canvas, this.#view);
+    const stage = new Stage(canvas, this.#view);
+    this.#stages.push(stage);
+    return stage;
   }
 }

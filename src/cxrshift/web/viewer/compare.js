@@ -6,6 +6,7 @@ import { byId, element, plainName } from "./words.js";
 export function settleCompare(session, view) {
   const panel = byId("compare");
   let shown = null;
+  const stages = [];
   const offer = element("button", { type: "button", id: "add-maps" }, "Add traditional maps");
   offer.addEventListener("click", () => session.setOptions({ maps: true }));
 
@@ -13,12 +14,13 @@ export function settleCompare(session, view) {
     const explanation = session.shown;
     if (explanation === shown && panel.childElementCount) return;
     shown = explanation;
+    for (const stage of stages.splice(0)) stage.close();
     if (!session.options.maps) {
       const words = "Input gradient, integrated gradients and guided backpropagation, for comparison. They take a little longer.";
       panel.replaceChildren(element("div", { class: "offer" }, offer, element("span", { class: "muted" }, words)));
     } else if (explanation?.saliency.length) {
       panel.replaceChildren(
-        element("div", { class: "maps" }, ...picturesOf(explanation, view)),
+        element("div", { class: "maps" }, ...picturesOf(explanation, view, stages)),
         element("p", { class: "muted small" }, "Each map has a scale of its own: compare where they are high, not how high."),
       );
     } else {
@@ -29,7 +31,7 @@ export function settleCompare(session, view) {
   tell();
 }
 
-function picturesOf(explanation, view) {
+function picturesOf(explanation, view, stages) {
   const maps = [
     { name: "Latent Shift", map: explanation.heatmap, top: explanation.heatmapTop },
     ...explanation.saliency.map(({ kind, map, top }) => ({ name: plainName(kind), map, top })),
@@ -40,6 +42,7 @@ function picturesOf(explanation, view) {
     const stage = new Stage(canvas, view);
     stage.show(explanation.radiograph.values, height, width);
     stage.lay(map.values, top);
+    stages.push(stage);
     return element("figure", {}, element("figcaption", {}, element("b", {}, name)), element("div", { class: "stage" }, canvas));
   });
 }

@@ -1,6 +1,5 @@
 // The radiograph beside a frame of the stack: slider, play, blink, heatmap, zoom and window.
 
-import { sliceOf } from "../common/arrays.js";
 import { Stage } from "../common/stage.js";
 import { Sweep } from "../common/sweep.js";
 import { MAP_PLACES } from "./settings.js";
@@ -102,8 +101,8 @@ export class Film {
     byId("frame-words").textContent = byId("radiograph-words").textContent = byId("readout").textContent = "";
     for (const id of ["play", "back", "forth", "home", "blink"]) byId(id).disabled = !this.#hasFrames;
     if (!explanation) {
-      this.#frame.show(null);
-      if (!this.#session.scores.length) this.#radiograph.show(null);
+      this.#frame.clear();
+      if (!this.#session.scores.length) this.#radiograph.clear();
       this.#layMaps();
       this.sweep.load([], 0.5);
       return;
@@ -116,6 +115,7 @@ export class Film {
     this.#radiograph.draw();
     performance.mark("heatmap");
     if (!this.#hasFrames) return;
+    this.#frame.load(explanation.frames);
     const isNew = before?.finding !== explanation.finding || !before;
     if (isNew) this.#stopBlinking();
     this.sweep.load(explanation.score_curve, explanation.operating_point, {
@@ -134,9 +134,9 @@ export class Film {
 
   #showFrame() {
     if (!this.#hasFrames) return;
-    const { frames, lambdas, score_curve: scores, zero_frame: zero } = this.#explanation;
+    const { lambdas, score_curve: scores, zero_frame: zero } = this.#explanation;
     const index = this.#blinking && this.#isOnReconstruction ? zero : this.sweep.index;
-    this.#frame.show(sliceOf(frames, index), frames.shape[1], frames.shape[2]);
+    this.#frame.turn(index);
     byId("frame-name").textContent = index === zero ? "Reconstruction" : index < zero ? "Curtailed" : "Exaggerated";
     byId("frame-words").textContent = `score ${two(scores[index])}`;
     byId("readout").textContent = `frame ${index + 1} of ${lambdas.length}   λ ${sayLambda(lambdas[index])}   score ${two(scores[index])}`;
