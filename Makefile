@@ -36,7 +36,7 @@ test: $(READY) ## Run all tests, with coverage
 	@rm -f .coverage .coverage.*
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term:skip-covered --durations=15 $(ARGS)
 
-test-docs: $(READY) ## Run the pages' commands that take minutes or hours, made smaller (twenty minutes)
+test-docs: $(READY) ## Run the pages' commands that install, and those that take hours, made smaller (half an hour)
 	@$(BIN)/pytest -m minutes --durations=0 tests/docs $(ARGS)
 
 test-faults: $(READY) ## Break a running service in every way while callers ask; report in out/faults

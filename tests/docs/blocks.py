@@ -7,6 +7,9 @@ A mark is an HTML comment on a line of its own right above the fence, which no r
                                           after the page's last block
     <!-- runs: in small -->               takes minutes or hours: run by ``make test-docs``, with smaller numbers and
                                           on a few phantoms (in_small.py); may be in the background, too
+    <!-- runs: with an archive -->        speaks to archive.example, for which an Orthanc stands
+    <!-- runs: in an environment of its own -->   installs: ``make test-docs`` runs it and all of its page in an
+                                          environment with nothing else in it
     <!-- file: bridge.toml -->            the block is this file's content, for the blocks below it; read with the
                                           settings class of a file of that name, where there is one
 """
@@ -22,6 +25,10 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNNABLE = ("sh", "python")
 IN_BACKGROUND = "in the background"
 IN_SMALL = "in small"
+WITH_ARCHIVE = "with an archive"
+IN_OWN_ENVIRONMENT = "in an environment of its own"
+APART = frozenset({IN_SMALL, WITH_ARCHIVE, IN_OWN_ENVIRONMENT})
+"""Ways that have a test of their own; what goes none of them runs with its page."""
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<language>[\w+-]*)")
 _MARK = re.compile(r"^ *<!-- *(?P<key>runs|file): *(?P<value>.+?) *-->$")
 
@@ -55,13 +62,8 @@ class Block:
 
     @property
     def is_run(self) -> bool:
-        """Whether a test runs it each time."""
-        return self.language in RUNNABLE and not self.why_not and IN_SMALL not in self.ways
-
-    @property
-    def is_run_in_small(self) -> bool:
-        """Whether ``make test-docs`` runs it, made smaller."""
-        return self.language in RUNNABLE and IN_SMALL in self.ways
+        """Whether a test runs it with its page, each time."""
+        return self.language in RUNNABLE and not self.why_not and APART.isdisjoint(self.ways)
 
 
 def pages() -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from tests.docs.blocks import IN_BACKGROUND, IN_SMALL, ROOT, RUNNABLE, Block, all_blocks, pages
+from tests.docs.blocks import APART, IN_BACKGROUND, IN_SMALL, ROOT, RUNNABLE, Block, all_blocks, pages
 from tests.docs.in_small import SMALLER
 from tests.docs.readings import READERS, assert_variable
 from tests.docs.shell import ClickException, check_cxrshift, check_script, make_targets
@@ -19,9 +19,7 @@ REASONS: Final = {
     r"\S+\.py runs it": 7,
     r"needs docker": 2,
     r"needs a cluster": 1,
-    r"needs a package index": 2,
     r"needs the published files": 1,
-    r"needs an archive at that address": 1,
     r"the service of these tests stands for it": 1,
 }
 """Why a block may stay unrun, each a thing that an ordinary machine lacks in a quick test; and how many there are."""
@@ -39,7 +37,7 @@ def test_a_block_is_in_a_language_that_is_run_or_read_and_its_marks_are_true(blo
     runs = block.marks.get("runs")
     if runs is not None:
         assert block.language in RUNNABLE, f"{block.place}: nothing runs {block.language}"
-        is_known = block.ways and {*block.ways} <= {IN_SMALL, IN_BACKGROUND}
+        is_known = block.ways and {*block.ways} <= {*APART, IN_BACKGROUND}
         assert is_known or any(re.fullmatch(f"no; {reason}", runs) for reason in REASONS), (
             f"{block.place}: {runs!r} is no way to run, and no reason of {tuple(REASONS)}"
         )
@@ -64,7 +62,7 @@ def test_few_blocks_stay_unrun(reason: str) -> None:
 
 @pytest.mark.parametrize("pattern", [pattern for pattern, _ in SMALLER])
 def test_what_makes_long_blocks_smaller_is_found_in_one(pattern: str) -> None:
-    assert any(re.search(pattern, block.text) for block in BLOCKS if block.is_run_in_small)
+    assert any(re.search(pattern, block.text) for block in BLOCKS if IN_SMALL in block.ways)
 
 
 @pytest.mark.parametrize("document", pages(), ids=lambda document: document.name)

@@ -29,6 +29,8 @@ EXAMPLE_KEY = "9f2c41d0"
 BRIDGE_PORTS = ("11112", "8080", "8003")
 """DIMSE, STOW-RS and metrics of the bridge, as the pages have them."""
 STUDY_PORT = "8010"
+CHEST = 18
+"""The phantom that ``chest.dcm`` and ``chest.png`` show."""
 
 READINGS = "example,reader,arm,target,label_name,confidence,correct_feature\n" + "".join(
     f"{example},{reader},{arm},Mass,{label} Positive,{2 + (example + shift) % 3},{3 + shift * (example % 2)}\n"
@@ -44,12 +46,18 @@ class Workplace:
     """``with Workplace(folder, stack) as place: place.run(block)``; what serves in the background ends with it."""
 
     def __init__(
-        self, folder: Path, stack: Stack, *, variables: Mapping[str, str] | None = None, seconds: float = SECONDS
+        self,
+        folder: Path,
+        stack: Stack,
+        *,
+        variables: Mapping[str, str] = {},
+        stand_ins: Mapping[str, str] = {},
+        seconds: float = SECONDS,
     ) -> None:
         self._folder = folder
         self._seconds = seconds
-        self._substitutes = substitutes(stack)
-        self._environment = environment(folder, stack) | dict(variables or {})
+        self._substitutes = substitutes(stack) | dict(stand_ins)
+        self._environment = environment(folder, stack) | dict(variables)
         self._served: list[subprocess.Popen[str]] = []
         self._lay_out()
 
@@ -78,7 +86,7 @@ class Workplace:
         elif block.language in RUNNABLE:
             self._finish(
                 block,
-                ["bash", "-euo", "pipefail", "-c", text] if block.language == "sh" else [sys.executable, "-c", text],
+                ["bash", "-euo", "pipefail", "-c", text] if block.language == "sh" else ["python", "-c", text],
             )
 
     def _own_key(self) -> dict[str, str]:
@@ -120,8 +128,8 @@ class Workplace:
 
     def _lay_out(self) -> None:
         """The files that the pages speak of, made of phantoms."""
-        picture = to_png(generate(18))
-        lay(self._folder / "chest.dcm", film(18))
+        picture = to_png(generate(CHEST))
+        lay(self._folder / "chest.dcm", film(CHEST))
         lay(self._folder / "chest.png", picture)
         lay(self._folder / "out/demo/radiograph.png", picture)
         for number in (19, 20):

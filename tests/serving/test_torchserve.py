@@ -30,7 +30,8 @@ def make_store(folder: Path, handler: str) -> Path:
     archive = {"runtime": "python", "model": manifest, "archiverVersion": "0.12.0", "createdOn": ""}
     (model / "MAR-INF/MANIFEST.json").write_text(json.dumps(archive))
     (model / "model-config.yaml").write_text(
-        "minWorkers: 1\nmaxWorkers: 1\nbatchSize: 4\nmaxBatchDelay: 5\nmaxRetryTimeoutInSec: 60\ndeviceType: cpu\n"
+        # One at a time: TorchServe loses a request that waits for company while its worker dies (docs/limits.md).
+        "minWorkers: 1\nmaxWorkers: 1\nbatchSize: 1\nmaxRetryTimeoutInSec: 60\ndeviceType: cpu\n"
         f"responseTimeout: {SILENCE}\n"
     )
     (model / "toy_handler.py").write_text(handler)
